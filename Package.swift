@@ -1,0 +1,97 @@
+// swift-tools-version:6.2
+// The rooms of Taibai and who may import whom. Sources/README.md draws the picture;
+// Tests/StyleTests/LayeringTests.swift keeps the imports to it.
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies + ["TestSupport"], swiftSettings: strict)
+}
+
+let package = Package(
+    name: "taibai",
+    products: [.executable(name: "taibai", targets: ["taibai"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        // Floor 0: C at the border.
+        .systemLibrary(name: "CLibuv", pkgConfig: "libuv", providers: [.apt(["libuv1-dev"])]),
+        .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+        .target(name: "CLauncher", cSettings: [.define("_GNU_SOURCE"), .unsafeFlags(["-Wall", "-Wextra"])]),
+        // What runs inside a worker: Runtime/*, embedded into the one binary.
+        .target(
+            name: "RuntimeFiles", path: "Runtime",
+            exclude: ["README.md", "up", "packages", "python3/README.md", "exec/README.md"],
+            sources: ["RuntimeFiles.swift"],
+            resources: [.embedInCode("python3/zygote.py"), .embedInCode("python3/worker.py")],
+            swiftSettings: strict),
+        // Floor 1: nouns and the loop.
+        room("Model"),
+        room("EventLoop", ["CLibuv", "Model"]),
+        // Floor 2: tools.
+        room("HTTP", ["Model", "EventLoop"]),
+        room("Autoscaler", ["Model"]),
+        room(
+            "Store",
+            ["Model", "EventLoop", "CArchive", .product(name: "GRDB", package: "GRDB.swift")]),
+        room("Launcher", ["Model", "EventLoop", "CLauncher", "RuntimeFiles"]),
+        room("Manifest", ["Model", .product(name: "Yams", package: "Yams")]),
+        // Floors 3 and 4: the engine.
+        room(
+            "WorkerPool",
+            [
+                "Model", "EventLoop", "Autoscaler", "Launcher",
+                .product(name: "DequeModule", package: "swift-collections"),
+            ]),
+        room("Dispatcher", ["Model", "EventLoop", "Store", "WorkerPool"]),
+        // Floor 5: doors.
+        room("Gateway", ["Model", "EventLoop", "HTTP", "Dispatcher"]),
+        room("Scheduler", ["Model", "EventLoop", "Store", "Dispatcher"]),
+        room(
+            "ControlAPI",
+            ["Model", "EventLoop", "HTTP", "Store", "Dispatcher", "Scheduler", "Manifest", "Gateway"]),
+        room("Client", ["Model"]),
+        // Floors 6 and 7: the house and its handle.
+        room(
+            "Server",
+            [
+                "Model", "EventLoop", "HTTP", "Store", "Launcher", "WorkerPool", "Dispatcher", "Gateway",
+                "Scheduler", "ControlAPI", .product(name: "Logging", package: "swift-log"),
+            ]),
+        .executableTarget(
+            name: "taibai",
+            dependencies: [
+                "Model", "Server", "Client", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ], swiftSettings: strict),
+        // Tests, a target per room, then the ones that see the whole.
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        tests("ModelTests", ["Model"]),
+        tests("EventLoopTests", ["EventLoop", "Model"]),
+        tests("HTTPTests", ["HTTP", "EventLoop", "Model"]),
+        tests("AutoscalerTests", ["Autoscaler", "Model"]),
+        tests("StoreTests", ["Store", "Model", "EventLoop"]),
+        tests("LauncherTests", ["Launcher", "Model", "EventLoop"]),
+        tests("WorkerPoolTests", ["WorkerPool", "Model", "EventLoop", "Autoscaler"]),
+        tests("DispatcherTests", ["Dispatcher", "WorkerPool", "Store", "Model", "EventLoop"]),
+        tests("SchedulerTests", ["Scheduler", "Dispatcher", "WorkerPool", "Store", "Model", "EventLoop"]),
+        tests("ManifestTests", ["Manifest", "Model"]),
+        tests("ControlAPITests", ["ControlAPI", "Model"]),
+        tests("StyleTests", []),
+        tests("EndToEndTests", ["Client", "Model"]),
+    ]
+)

@@ -1,0 +1,59 @@
+// What the policy may see of a pool. Plain values, taken by the pool at the moment of the decision.
+
+public import Model
+
+/// The state of one pool at one moment.
+public struct PoolLoad: Hashable, Sendable {
+    /// Executions waiting for a worker.
+    public var queued = 0
+    /// Executions held by workers.
+    public var inFlight = 0
+    /// Workers that can take an execution or hold some.
+    public var ready = 0
+    /// Workers on their way.
+    public var starting = 0
+    /// Executions one worker may hold.
+    public var concurrency = 1
+    public var workersMin = 0
+    public var workersMax = 1
+    /// Expected run time of one execution; nil until one has ended.
+    public var serviceTime: Duration?
+    /// Expected time from the order for a worker to its being ready; nil until one was.
+    public var startTime: Duration?
+    /// Starts the function may still order in this window (``StartBudget``).
+    public var startsLeftOfFunction = Int.max
+    /// Starts the host may still carry at once.
+    public var startsLeftOfHost = Int.max
+
+    public init() {}
+}
+
+/// Why the policy decided as it did: one word for metrics, and a sentence for `explain`.
+public enum DecisionReason: String, Sendable, CaseIterable {
+    /// Nothing waits that free or starting workers won't take.
+    case enoughWorkers = "enough-workers"
+    /// No worker at all: somebody must be first.
+    case firstWorker = "first-worker"
+    /// Waiting for a running worker takes longer than a start.
+    case waitExceedsStart = "wait-exceeds-start"
+    /// Waiting for a running worker is quicker than a start.
+    case waitIsShorter = "wait-is-shorter"
+    /// Below the minimum the function asks for.
+    case belowMinimum = "below-minimum"
+    case atMaximum = "at-maximum"
+    /// The function has ordered enough for this window.
+    case functionBudget = "function-budget"
+    /// The host is starting as many as it can.
+    case hostBudget = "host-budget"
+}
+
+/// How many workers to start, and why.
+public struct StartDecision: Hashable, Sendable {
+    public let count: Int
+    public let reason: DecisionReason
+
+    public init(count: Int, reason: DecisionReason) {
+        self.count = count
+        self.reason = reason
+    }
+}

@@ -1,0 +1,10 @@
+#ifndef TAIBAI_CLIBUV_SHIM_H
+#define TAIBAI_CLIBUV_SHIM_H
+#include <uv.h>
+
+/* libuv's handles "inherit" by struct prefix. Typed upcasts keep pointer rebinding out of Swift. */
+static inline uv_handle_t *taibai_handle(void *handle) { return (uv_handle_t *)handle; }
+static inline uv_stream_t *taibai_stream(void *handle) { return (uv_stream_t *)handle; }
+static inline void *taibai_handle_data(const void *handle) { return ((const uv_handle_t *)handle)->data; }
+static inline void taibai_set_handle_data(void *handle, void *data) { ((uv_handle_t *)handle)->data = data; }
+#endif

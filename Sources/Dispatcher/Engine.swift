@@ -1,0 +1,225 @@
+// From a function's name to the pool of the right version. Every trigger comes through `dispatch`: HTTP, invoke API,
+// job tick and asynchronous call differ only in the door they come in by.
+
+public import Model
+public import WorkerPool
+public import EventLoop
+
+/// Where finished executions and log lines go. Closures, so that the engine runs without a store in tests.
+public struct Recorder {
+    /// Keeps the record of an execution whose caller has been answered; may be late, may be lost.
+    public let append: (ExecutionRecord) -> Void
+    /// Keeps the record of an execution that was promised to be kept.
+    public let finish: (ExecutionRecord) -> Void
+    public let log: LogSink
+
+    public init(
+        append: @escaping (ExecutionRecord) -> Void, finish: @escaping (ExecutionRecord) -> Void,
+        log: @escaping LogSink
+    ) {
+        self.append = append
+        self.finish = finish
+        self.log = log
+    }
+}
+
+/// Chooses the pool for each call, admits it, sets its deadline, and keeps its record. On the loop's thread.
+///
+/// Owns the pools and the catalog they serve; the catalog is replaced as a whole by ``adopt(_:)``.
+public final class Engine {
+    private let clock: Clock
+    private let timers: Timers
+    private let host: Host
+    private let source: WorkerSource
+    private let isolation: IsolationLevel
+    private let recorder: Recorder
+    private var random: any RandomNumberGenerator
+    private var pools: [VersionKey: Pool] = [:]
+    /// Pools of versions that nobody calls any more, until their last worker has gone.
+    private var leaving: [Pool] = []
+    private var onDrained: (() -> Void)?
+    public private(set) var catalog: Catalog
+    public private(set) var isDraining = false
+
+    public init(
+        catalog: Catalog, clock: Clock, timers: Timers, host: Host, source: WorkerSource, isolation: IsolationLevel,
+        random: any RandomNumberGenerator, recorder: Recorder
+    ) {
+        self.catalog = catalog
+        self.clock = clock
+        self.timers = timers
+        self.host = host
+        self.source = source
+        self.isolation = isolation
+        self.random = random
+        self.recorder = recorder
+    }
+
+    /// A new identity for an execution.
+    public func makeID() -> ExecutionID {
+        ExecutionID(
+            now: clock.wall(), random: (UInt16(truncatingIfNeeded: random.next()), random.next()))
+    }
+
+    /// Runs one execution. `head`, `chunk` and `finish` are called on the loop's thread, `finish` exactly once, maybe
+    /// before this returns.
+    ///
+    /// - Parameters:
+    ///   - fields: what the worker is told of the request; the id and the trigger are added here.
+    ///   - bodyLength: the declared length of the body, which the door then feeds with `append`; nil if not known.
+    /// - Returns: the call, to feed its body and to tell when the caller has gone.
+    public func dispatch(
+        _ version: FunctionVersion, trigger: Trigger, id: ExecutionID, fields: FieldList, bodyLength: Int?,
+        head: @escaping (AnswerHead) -> Void, chunk: @escaping (borrowing Span<UInt8>) -> Void,
+        finish: @escaping (Outcome, ExecutionCost) -> Void
+    ) -> Call {
+        var fields = fields
+        fields.append(name: ":id", value: id.description.utf8)
+        fields.append(name: ":trigger", value: trigger.description.utf8)
+        let createdAt = clock.wall()
+        let now = clock.monotonic()
+        let reply = Reply(head: head, chunk: chunk) { [self] outcome, cost in
+            keepRecord(of: id, version, trigger, createdAt, outcome, cost)
+            finish(outcome, cost)
+        }
+        let call = Call(
+            id: id, version: version, trigger: trigger, createdAt: createdAt, arrivedAt: now,
+            deadline: now + version.settings.timeout, fields: fields, bodyLength: bodyLength, reply: reply)
+        if isDraining {
+            call.refuse(Problem(.draining, "the server is shutting down; try again shortly", retryAfterSeconds: 1))
+        } else {
+            pool(of: version).submit(call)
+        }
+        return call
+    }
+
+    /// The caller of `call` has gone.
+    public func abandon(_ call: Call) {
+        guard !call.hasEnded else { return }
+        (pools[call.version.key] ?? leaving.first { $0.version.key == call.version.key })?.abandon(call)
+    }
+
+    private func keepRecord(
+        of id: ExecutionID, _ version: FunctionVersion, _ trigger: Trigger, _ createdAt: WallTime, _ outcome: Outcome,
+        _ cost: ExecutionCost
+    ) {
+        var record = ExecutionRecord(
+            id: id, function: version.name, version: version.number, trigger: trigger, status: .success,
+            createdAt: createdAt)
+        record.cost = cost
+        record.endedAt = clock.wall()
+        switch outcome {
+        case .answered(let status): record.responseStatus = status
+        case .problem(let problem):
+            record.problem = problem
+            record.responseStatus = problem.code.status
+            record.status =
+                switch problem.code {
+                case .timedOut: .timeout
+                case .cancelled: .cancelled
+                default: .failed
+                }
+        }
+        switch trigger {
+        case .http, .invoke: recorder.append(record)
+        case .job, .async, .webhook: recorder.finish(record)
+        }
+    }
+
+    // Pools.
+
+    private func pool(of version: FunctionVersion) -> Pool {
+        if let pool = pools[version.key] { return pool }
+        let pool = makePool(version)
+        pool.isCurrent = isCurrent(version.key)
+        pools[version.key] = pool
+        return pool
+    }
+
+    private func makePool(_ version: FunctionVersion) -> Pool {
+        Pool(
+            version: version, isolation: version.settings.isolation ?? isolation, host: host, source: source,
+            clock: clock, timers: timers, random: SystemRandomNumberGenerator(), log: recorder.log)
+    }
+
+    private func isCurrent(_ key: VersionKey) -> Bool {
+        guard let entry = catalog.functions[key.name] else { return false }
+        return entry.latest.number == key.number || entry.aliases.values.contains(key.number)
+    }
+
+    /// Serves `catalog` from now on. Calls already taken go on with the version they began with; pools that nothing
+    /// leads to any more finish what they hold and go.
+    public func adopt(_ catalog: Catalog) {
+        self.catalog = catalog
+        for (key, pool) in pools {
+            if isCurrent(key) { pool.isCurrent = true } else { letGo(key, pool) }
+        }
+        warmMinimums()
+    }
+
+    private func letGo(_ key: VersionKey, _ pool: Pool) {
+        pools[key] = nil
+        leaving.append(pool)
+        pool.drain { [self] in
+            leaving.removeAll { $0 === pool }
+            tellDrained()
+        }
+    }
+
+    /// Starts the workers that functions want to be kept although idle.
+    public func warmMinimums() {
+        guard !isDraining else { return }
+        for entry in catalog.functions.values where entry.latest.settings.workersMin > 0 {
+            pool(of: entry.latest).warm()
+        }
+    }
+
+    /// Loads the handler once in a worker of its own, without touching what is being served.
+    /// - Parameter then: nil when it could be loaded.
+    public func tryOut(_ version: FunctionVersion, then: @escaping (Problem?) -> Void) {
+        let pool = makePool(version)
+        pool.isCurrent = false
+        leaving.append(pool)
+        pool.tryOut { [self] problem in
+            pool.drain { [self] in
+                leaving.removeAll { $0 === pool }
+                tellDrained()
+            }
+            guard let problem, let error = problem.functionError else { return then(problem) }
+            then(
+                Problem(
+                    .handlerNotLoadable,
+                    "handler '\(version.settings.handler)' can't be loaded: \(error.errorType): \(error.errorMessage)",
+                    functionError: error))
+        }
+    }
+
+    /// Takes nothing new, lets everything in hand finish, and tells when the last worker has gone.
+    public func drain(then: @escaping () -> Void) {
+        isDraining = true
+        onDrained = then
+        for (key, pool) in pools { letGo(key, pool) }
+        tellDrained()
+    }
+
+    /// Ends every worker at once, for a drain that takes too long.
+    public func kill() {
+        for pool in pools.values { pool.kill() }
+        for pool in leaving { pool.kill() }
+    }
+
+    private func tellDrained() {
+        guard isDraining, pools.isEmpty, leaving.isEmpty, let onDrained else { return }
+        self.onDrained = nil
+        onDrained()
+    }
+
+    /// All pools that hold or have held something, by name; those on their way out last.
+    public var poolStatuses: [PoolStatus] {
+        let serving = pools.values.map(\.status)
+            .sorted { ($0.version.name, $0.version.number) < ($1.version.name, $1.version.number) }
+        return serving + leaving.map(\.status)
+    }
+
+    public var workers: Int { host.workers }
+}

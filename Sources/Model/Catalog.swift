@@ -1,0 +1,148 @@
+// What the hot path may know of the world: an immutable snapshot that Store publishes after each deploy.
+
+/// The SHA-256 of a package's bytes, which is also the name of the folder it is unpacked into.
+public struct PackageDigest: Hashable, Sendable, CustomStringConvertible {
+    /// 64 lower-case hexadecimal digits.
+    public let hexadecimal: String
+
+    /// - Returns: nil unless `hexadecimal` is 64 digits of `0-9a-f`; so a digest is always safe in a path.
+    public init?(_ hexadecimal: String) {
+        let isDigit = { (byte: UInt8) in
+            (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+                || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)
+        }
+        guard hexadecimal.utf8.count == 64, hexadecimal.utf8.allSatisfy(isDigit) else { return nil }
+        self.hexadecimal = hexadecimal
+    }
+
+    public var description: String { hexadecimal }
+}
+
+/// An immutable, numbered build of a function: its settings and its package, frozen.
+public struct FunctionVersion: Hashable, Sendable {
+    public let number: VersionNumber
+    public let settings: FunctionSettings
+    public let package: PackageDigest
+    /// Size of the package as it was uploaded.
+    public let packageSize: ByteCount
+    public let createdAt: WallTime
+
+    public init(
+        number: VersionNumber, settings: FunctionSettings, package: PackageDigest, packageSize: ByteCount,
+        createdAt: WallTime
+    ) {
+        self.number = number
+        self.settings = settings
+        self.package = package
+        self.packageSize = packageSize
+        self.createdAt = createdAt
+    }
+
+    public var name: FunctionName { settings.name }
+    public var key: VersionKey { VersionKey(name: settings.name, number: number) }
+}
+
+/// Which version of which function: the name of a pool.
+public struct VersionKey: Hashable, Sendable, CustomStringConvertible {
+    public let name: FunctionName
+    public let number: VersionNumber
+
+    public init(name: FunctionName, number: VersionNumber) {
+        self.name = name
+        self.number = number
+    }
+
+    public var description: String { "\(name):\(number)" }
+}
+
+/// A function as the catalog knows it: all its versions and aliases; calls without a qualifier go to the latest.
+public struct FunctionEntry: Hashable, Sendable {
+    /// In ascending order of number, never empty.
+    public private(set) var versions: [FunctionVersion]
+    public private(set) var aliases: [AliasName: VersionNumber]
+
+    /// - Precondition: `versions` is not empty and ascending.
+    public init(versions: [FunctionVersion], aliases: [AliasName: VersionNumber]) {
+        precondition(!versions.isEmpty, "a function without a version")
+        self.versions = versions
+        self.aliases = aliases
+    }
+
+    public var latest: FunctionVersion { versions[versions.count - 1] }
+    public func version(_ number: VersionNumber) -> FunctionVersion? { versions.first { $0.number == number } }
+    public func version(_ alias: AliasName) -> FunctionVersion? { aliases[alias].flatMap { version($0) } }
+}
+
+/// What stands behind a function's name in a call: nothing, `:7` or `@live`.
+public enum Qualifier: Hashable, Sendable {
+    case latest
+    case version(VersionNumber)
+    case alias(AliasName)
+}
+
+/// A function's name with its qualifier: `hello`, `hello:7`, `hello@live`.
+public struct FunctionReference: Hashable, Sendable, CustomStringConvertible {
+    public let name: FunctionName
+    public let qualifier: Qualifier
+
+    public init(name: FunctionName, qualifier: Qualifier = .latest) {
+        self.name = name
+        self.qualifier = qualifier
+    }
+
+    /// - Throws: ``NameError`` when the name or the qualifier is malformed; a version that is no positive whole
+    ///   number is reported as a bad character after the colon.
+    public init(_ text: String) throws(NameError) {
+        guard let split = text.utf8.firstIndex(where: { $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: "@") }) else {
+            self.init(name: try FunctionName(text))
+            return
+        }
+        let name = try FunctionName(String(text[..<split]))
+        let rest = String(text[text.utf8.index(after: split)...])
+        if text.utf8[split] == UInt8(ascii: "@") {
+            self.init(name: name, qualifier: .alias(try AliasName(rest)))
+        } else if let value = wholeNumber(Substring(rest)), let number = VersionNumber(value) {
+            self.init(name: name, qualifier: .version(number))
+        } else {
+            throw .character(at: name.text.utf8.count + 1)
+        }
+    }
+
+    public var description: String {
+        switch qualifier {
+        case .latest: name.text
+        case .version(let number): "\(name):\(number)"
+        case .alias(let alias): "\(name)@\(alias)"
+        }
+    }
+}
+
+/// All functions at one moment. Cheap to copy; replaced as a whole, never changed in place by readers.
+public struct Catalog: Sendable {
+    public private(set) var functions: [FunctionName: FunctionEntry]
+
+    public init(functions: [FunctionName: FunctionEntry] = [:]) { self.functions = functions }
+
+    /// The version a call of `reference` goes to.
+    /// - Throws: ``Problem`` `function-not-found` or `version-not-found`.
+    public func resolve(_ reference: FunctionReference) throws(Problem) -> FunctionVersion {
+        guard let entry = functions[reference.name] else {
+            throw Problem(
+                .functionNotFound,
+                "there is no function '\(reference.name)'; `taibai functions` lists those there are")
+        }
+        let found =
+            switch reference.qualifier {
+            case .latest: entry.latest as FunctionVersion?
+            case .version(let number): entry.version(number)
+            case .alias(let alias): entry.version(alias)
+            }
+        guard let found else {
+            throw Problem(
+                .versionNotFound,
+                "'\(reference)' does not exist; function '\(reference.name)' has versions "
+                    + "\(entry.versions[0].number) to \(entry.latest.number)")
+        }
+        return found
+    }
+}

@@ -1,0 +1,205 @@
+// What a function asks for. function.yaml, the control API and `taibai describe` all speak of these.
+
+/// How a request is handed to the function's code.
+public enum Contract: String, Sendable, CaseIterable {
+    /// `handler(event, context)` with AWS Lambda's payload format 2.0 (runtime python3).
+    case lambda
+    /// One process a request: body on standard input, answer on standard output (runtime exec).
+    case exec
+}
+
+/// Language support that turns a package into a worker.
+public enum RuntimeName: String, Sendable, CaseIterable {
+    case python3
+    case exec
+
+    /// The contract of a function that names none.
+    public var defaultContract: Contract {
+        switch self {
+        case .python3: .lambda
+        case .exec: .exec
+        }
+    }
+    public var contracts: [Contract] { [defaultContract] }
+}
+
+/// How far a worker is shut away from the machine. Later cases are weaker.
+public enum IsolationLevel: String, Sendable, CaseIterable {
+    case sealed
+    case guarded
+    case process
+}
+
+/// The settings of a function, frozen in each of its versions. Out-of-range values can't be made: see ``check()``.
+public struct FunctionSettings: Hashable, Sendable {
+    public var name: FunctionName
+    public var runtime: RuntimeName
+    /// python3: `module.function`; exec: the path of the program inside the package.
+    public var handler: String
+    public var contract: Contract
+    /// Memory a worker may use. 16 MiB … 64 GiB, default 128 MiB.
+    public var memory: ByteCount
+    /// From arrival to the end of the answer. 100 ms … 24 h, default 30 s.
+    public var timeout: Duration
+    /// Executions one worker may hold at once. 1 … 1000, default 1.
+    public var concurrency: Int
+    /// Workers kept although idle. 0 … 1000, default 0 (scale to zero).
+    public var workersMin: Int
+    /// Workers at most. 1 … 1000, default 16.
+    public var workersMax: Int
+    /// Executions that may wait for a worker. 1 … 1,000,000; nil means 100 for each worker allowed, at least 100.
+    public var queueLengthMaxSetting: Int?
+    /// Body of a request, and of an answer that is not streamed; nil means 6 MiB for `lambda` (AWS Lambda's limit for
+    /// synchronous payloads) and 1 GiB for `exec`, which streams. 1 B … 64 GiB.
+    public var bodyMaxSetting: ByteCount?
+    /// How long an idle worker stays. 1 s … 24 h, default 5 min.
+    public var idleTimeout: Duration
+    /// Variables the function sees; at most 4 KiB together (AWS Lambda's limit).
+    public var environment: [String: String]
+    /// The isolation the function demands; nil takes what the server runs with.
+    public var isolation: IsolationLevel?
+    /// Whether error type and message of a function that raised are shown to the caller.
+    public var showsErrors: Bool
+    public var description: String
+
+    public init(name: FunctionName, runtime: RuntimeName, handler: String) {
+        self.name = name
+        self.runtime = runtime
+        self.handler = handler
+        contract = runtime.defaultContract
+        memory = .mebibytes(128)
+        timeout = .seconds(30)
+        concurrency = 1
+        workersMin = 0
+        workersMax = 16
+        queueLengthMaxSetting = nil
+        bodyMaxSetting = nil
+        idleTimeout = .seconds(300)
+        environment = [:]
+        isolation = nil
+        showsErrors = false
+        description = ""
+    }
+
+    /// Executions that may wait: 100 per allowed worker at the least 100, unless set.
+    public var queueLengthMax: Int { queueLengthMaxSetting ?? max(100, 100 * workersMax) }
+
+    /// Bytes of a request's body at most; more is answered 413.
+    public var bodyMax: ByteCount {
+        if let bodyMaxSetting { return bodyMaxSetting }
+        switch contract {
+        case .lambda: return .mebibytes(6)
+        case .exec: return .mebibytes(1 << 10)
+        }
+    }
+}
+
+/// A setting outside its range, in words for the person who wrote it.
+public struct SettingError: Error, Equatable, CustomStringConvertible {
+    /// The key as it stands in function.yaml.
+    public let key: String
+    public let reason: String
+
+    public init(key: String, reason: String) {
+        self.key = key
+        self.reason = reason
+    }
+
+    public var description: String { "\(key): \(reason)" }
+}
+
+extension FunctionSettings {
+    public static let memoryRange = ByteCount.mebibytes(16)...ByteCount.mebibytes(64 << 10)
+    public static let timeoutRange = Duration.milliseconds(100)...Duration.seconds(86_400)
+    public static let idleTimeoutRange = Duration.seconds(1)...Duration.seconds(86_400)
+    public static let concurrencyRange = 1...1000
+    public static let workersMaxRange = 1...1000
+    public static let queueLengthRange = 1...1_000_000
+    public static let bodyMaxRange = ByteCount(bytes: 1)...ByteCount.mebibytes(64 << 10)
+    public static let environmentBytesMax = 4096
+    public static let environmentCountMax = 100
+    public static let handlerLengthMax = 128
+    public static let descriptionLengthMax = 1024
+
+    /// - Throws: ``SettingError`` naming the first key out of its range, the range and the value.
+    public func check() throws(SettingError) {
+        func require(_ holds: Bool, _ key: String, _ reason: @autoclosure () -> String) throws(SettingError) {
+            guard holds else { throw SettingError(key: key, reason: reason()) }
+        }
+        try require(
+            (1...Self.handlerLengthMax).contains(handler.utf8.count), "handler",
+            "has \(handler.utf8.count) characters, 1 to \(Self.handlerLengthMax) are allowed")
+        try checkHandler()
+        try require(
+            runtime.contracts.contains(contract), "contract",
+            "runtime \(runtime.rawValue) speaks \(runtime.contracts.map(\.rawValue).joined(separator: ", ")), "
+                + "not \(contract.rawValue)")
+        try require(Self.memoryRange.contains(memory), "memory", "must be 16MiB to 64GiB, not \(memory)")
+        try require(
+            Self.timeoutRange.contains(timeout), "timeout",
+            "must be 100ms to 24h, not \(DurationText.format(timeout))")
+        try require(
+            Self.idleTimeoutRange.contains(idleTimeout), "idleTimeout",
+            "must be 1s to 24h, not \(DurationText.format(idleTimeout))")
+        try require(Self.concurrencyRange.contains(concurrency), "concurrency", "must be 1 to 1000, not \(concurrency)")
+        try require(Self.workersMaxRange.contains(workersMax), "max", "must be 1 to 1000, not \(workersMax)")
+        try require(
+            (0...workersMax).contains(workersMin), "min", "must be 0 to max (\(workersMax)), not \(workersMin)")
+        try require(
+            Self.queueLengthRange.contains(queueLengthMax), "queueLengthMax",
+            "must be 1 to 1000000, not \(queueLengthMax)")
+        try require(Self.bodyMaxRange.contains(bodyMax), "bodyMax", "must be 1B to 64GiB, not \(bodyMax)")
+        try require(
+            description.utf8.count <= Self.descriptionLengthMax, "description",
+            "has \(description.utf8.count) bytes, at most \(Self.descriptionLengthMax) are allowed")
+        try checkEnvironment()
+    }
+
+    private func checkHandler() throws(SettingError) {
+        switch runtime {
+        case .python3:
+            let parts = handler.split(separator: ".", omittingEmptySubsequences: false)
+            let isIdentifier = { (part: Substring) in
+                part.first?.isNumber == false && part.allSatisfy { $0.isLetter || $0.isNumber || $0 == "_" }
+            }
+            guard parts.count >= 2, parts.allSatisfy(isIdentifier) else {
+                throw SettingError(
+                    key: "handler", reason: "must be module.function, such as main.handler, not '\(handler)'")
+            }
+        case .exec:
+            let parts = handler.split(separator: "/", omittingEmptySubsequences: false)
+            guard parts.allSatisfy({ !$0.isEmpty && $0 != "." && $0 != ".." }), !handler.utf8.contains(0) else {
+                throw SettingError(
+                    key: "handler",
+                    reason: "must be the path of a program inside the package, such as bootstrap, not '\(handler)'")
+            }
+        }
+    }
+
+    private func checkEnvironment() throws(SettingError) {
+        guard environment.count <= Self.environmentCountMax else {
+            throw SettingError(
+                key: "env", reason: "has \(environment.count) variables, at most \(Self.environmentCountMax) are allowed")
+        }
+        var total = 0
+        for (key, value) in environment {
+            total += key.utf8.count + value.utf8.count + 2
+            let fits =
+                key.utf8.first.map { !(UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) } == true
+                && key.utf8.allSatisfy { byte in
+                    (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
+                        || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || byte == UInt8(ascii: "_")
+                }
+            guard fits else {
+                throw SettingError(key: "env", reason: "'\(key)' is no variable name: use letters, digits and '_'")
+            }
+            guard !value.utf8.contains(0) else {
+                throw SettingError(key: "env", reason: "the value of \(key) contains a NUL byte")
+            }
+        }
+        guard total <= Self.environmentBytesMax else {
+            throw SettingError(
+                key: "env", reason: "needs \(total) bytes, at most \(Self.environmentBytesMax) are allowed together")
+        }
+    }
+}

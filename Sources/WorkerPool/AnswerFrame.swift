@@ -1,0 +1,123 @@
+// The bodies of the frames that a worker sends, and of those that are sent to it.
+
+internal import Model
+
+/// Readers of the worker's frames.
+enum AnswerFrame {
+    struct End {
+        enum Outcome { case answered, raised(FunctionError), cancelled }
+        let outcome: Outcome
+        let cpu: Duration?
+        let memoryPeak: ByteCount?
+    }
+
+    /// Status, fields, then the first bytes of the answer's body, which begin at `bodyStart`.
+    static func head(
+        _ body: borrowing Span<UInt8>, isLast: Bool
+    ) throws(FrameError) -> (head: AnswerHead, bodyStart: Int) {
+        guard body.count >= 4 else { throw .malformedBody(.head) }
+        let status = Int(body.littleEndian(at: 0, count: 2))
+        var fields = FieldList()
+        guard (200...599).contains(status), let used = fields.read(from: body.extracting(2..<body.count)) else {
+            throw .malformedBody(.head)
+        }
+        let start = 2 + used
+        return (AnswerHead(status: status, fields: fields, bodyLength: isLast ? body.count - start : nil), start)
+    }
+
+    /// An error of the function's code: fields `type`, `message`, and `trace` for each line of the trace.
+    static func functionError(_ body: borrowing Span<UInt8>, in type: FrameType) throws(FrameError) -> FunctionError {
+        var fields = FieldList()
+        guard fields.read(from: body) != nil else { throw .malformedBody(type) }
+        var error = FunctionError(errorType: "Error", errorMessage: "")
+        fields.forEach { name, value in
+            let text = String(decoding: value)
+            switch String(decoding: name) {
+            case "type": error.errorType = text
+            case "message": error.errorMessage = text
+            case "trace": error.stackTrace.append(text)
+            default: break
+            }
+        }
+        return error
+    }
+
+    /// Outcome, processor time, peak memory, and for a raised error its JSON.
+    static func end(_ body: borrowing Span<UInt8>) throws(FrameError) -> End {
+        guard body.count >= 17 else { throw .malformedBody(.end) }
+        let cpu = body.littleEndian(at: 1, count: 8)
+        let memory = body.littleEndian(at: 9, count: 8)
+        let outcome: End.Outcome
+        switch body[0] {
+        case 0: outcome = .answered
+        case 1: outcome = .raised(try functionError(body.extracting(17..<body.count), in: .end))
+        case 2: outcome = .cancelled
+        default: throw .malformedBody(.end)
+        }
+        return End(
+            outcome: outcome, cpu: cpu == .max ? nil : .nanoseconds(Int64(clamping: cpu)),
+            memoryPeak: memory == .max ? nil : ByteCount(bytes: Int(clamping: memory)))
+    }
+}
+
+extension FrameWriter {
+    /// The first frame: what the worker must know to load the function.
+    mutating func setup(_ version: FunctionVersion) {
+        let settings = version.settings
+        var fields = FieldList()
+        fields.append(name: "handler", value: settings.handler.utf8)
+        fields.append(name: "function", value: settings.name.text.utf8)
+        fields.append(name: "version", value: String(version.number.value).utf8)
+        fields.append(name: "memory", value: String(settings.memory.bytes).utf8)
+        fields.append(name: "contract", value: settings.contract.rawValue.utf8)
+        fields.append(name: "timeout", value: String(settings.timeout.nanoseconds / 1_000_000).utf8)
+        fields.append(name: "code", value: ".".utf8)
+        fields.append(name: "body-max", value: String(settings.bodyMax.bytes).utf8)
+        fields.append(name: "concurrency", value: String(settings.concurrency).utf8)
+        for (name, value) in settings.environment.sorted(by: { $0.key < $1.key }) {
+            fields.append(name: Array("env:\(name)".utf8), value: value.utf8)
+        }
+        beginFrame(.setup)
+        append(UInt16(fields.count))
+        append(fields.encoded)
+        endFrame()
+    }
+
+    /// A request with as much of its body as is there, fits and has credit.
+    mutating func request(_ call: Call, nonce: UInt64, credit: inout Int) {
+        let isWhole = call.isBodyComplete && call.pendingBody.count <= roomForBody(call)
+        beginFrame(.request, flags: isWhole ? FrameHeader.lastFlag : 0, request: call.number, nonce: nonce)
+        append(UInt64(bitPattern: call.deadlineWall.milliseconds))
+        append(call.bodyLength.map { UInt64($0) } ?? .max)
+        append(UInt16(call.fields.count))
+        append(call.fields.encoded)
+        credit -= call.takeBody(min(room, credit), into: &self)
+        endFrame()
+        if isWhole { call.isBodySent = true }
+    }
+
+    private func roomForBody(_ call: Call) -> Int { FrameHeader.bodyMax - 18 - call.fields.encoded.count }
+
+    /// What is pending of a body, frame by frame, while there is credit.
+    mutating func body(_ call: Call, nonce: UInt64, credit: inout Int) {
+        while credit > 0 || call.pendingBody.isEmpty {
+            let count = min(credit, call.pendingBody.count, FrameHeader.bodyMax)
+            let isLast = call.isBodyComplete && count == call.pendingBody.count
+            guard count > 0 || isLast else { return }
+            beginFrame(.body, flags: isLast ? FrameHeader.lastFlag : 0, request: call.number, nonce: nonce)
+            credit -= call.takeBody(count, into: &self)
+            endFrame()
+            if isLast {
+                call.isBodySent = true
+                return
+            }
+        }
+    }
+}
+
+extension String {
+    /// The bytes as UTF-8, with what is not valid replaced.
+    init(decoding bytes: borrowing Span<UInt8>) {
+        self = bytes.withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
+    }
+}

@@ -1,0 +1,107 @@
+// One execution inside the engine: what the door knows of it, and where it stands. Made by the Dispatcher, owned by the
+// pool until it ends.
+
+public import Model
+
+/// An execution on its way to a worker and back. On the loop's thread.
+public final class Call {
+    /// Request bytes kept while no worker takes them; the door stops reading beyond. 64 KiB: most requests fit whole,
+    /// and a full queue of 1,600 costs 100 MiB at the most.
+    public static let bodyBufferMax = 64 << 10
+
+    enum Place {
+        case new, queued, running, ended
+    }
+
+    public let id: ExecutionID
+    public let version: FunctionVersion
+    public let trigger: Trigger
+    public let createdAt: WallTime
+    public let arrivedAt: Instant
+    /// When the caller gets 504, whatever the worker does.
+    public let deadline: Instant
+    /// The same moment on the wall clock, as the function is told.
+    let deadlineWall: WallTime
+    let reply: Reply
+    let fields: FieldList
+    /// The declared length of the body; nil for a chunked one.
+    let bodyLength: Int?
+
+    var place = Place.new
+    var cost = ExecutionCost()
+    /// Body bytes that no worker has taken yet.
+    private(set) var pendingBody: [UInt8] = []
+    private(set) var isBodyComplete = false
+    /// The frame that ends the body has been sent.
+    var isBodySent = false
+    private var isDoorWaiting = false
+    /// The worker that runs it and the number it has there.
+    weak var worker: Worker?
+    var number: UInt64 = 0
+
+    /// The door may send more of the body: it was asked to wait by ``wantsBody``.
+    public var onBodyWanted: (() -> Void)?
+
+    public init(
+        id: ExecutionID, version: FunctionVersion, trigger: Trigger, createdAt: WallTime, arrivedAt: Instant,
+        deadline: Instant, fields: FieldList, bodyLength: Int?, reply: Reply
+    ) {
+        self.id = id
+        self.version = version
+        self.trigger = trigger
+        self.createdAt = createdAt
+        self.arrivedAt = arrivedAt
+        self.deadline = deadline
+        self.deadlineWall = createdAt + (deadline - arrivedAt)
+        self.fields = fields
+        self.bodyLength = bodyLength
+        self.reply = reply
+    }
+
+    public var hasEnded: Bool { place == .ended }
+    /// Whether the door may go on reading the request's body.
+    public var wantsBody: Bool { pendingBody.count < Self.bodyBufferMax }
+
+    /// More of the request's body. Ignored after the end: the worker may answer before it has read everything.
+    public func append(_ bytes: borrowing Span<UInt8>, isLast: Bool) {
+        guard place != .ended, !isBodyComplete else { return }
+        pendingBody.append(contentsOf: bytes)
+        isBodyComplete = isLast
+        worker?.sendBody(of: self)
+    }
+
+    /// Takes up to `count` bytes from the front of the pending body.
+    func takeBody(_ count: Int, into writer: inout FrameWriter) -> Int {
+        let taken = min(count, pendingBody.count)
+        writer.append(pendingBody.span.extracting(0..<taken))
+        if !wantsBody { isDoorWaiting = true }
+        pendingBody.removeFirst(taken)
+        return taken
+    }
+
+    /// Lets the door go on when there is room again. Called after what was taken has been sent, since the door may
+    /// answer with more at once.
+    func tellBodyWanted() {
+        guard isDoorWaiting, wantsBody, !isBodyComplete, place != .ended else { return }
+        isDoorWaiting = false
+        onBodyWanted?()
+    }
+
+    /// So many bytes of the answer have left towards the caller; the worker may send as many again.
+    public func consumed(_ bytes: Int) { worker?.grant(bytes, to: self) }
+
+    /// Answers a call that no pool has taken.
+    public func refuse(_ problem: Problem) {
+        precondition(place == .new, "a call was refused after a pool took it")
+        end(.problem(problem))
+    }
+
+    func end(_ outcome: Outcome) {
+        precondition(place != .ended, "an execution ended twice")
+        place = .ended
+        worker = nil
+        onBodyWanted = nil
+        pendingBody = []
+        reply.finish(outcome, cost)
+    }
+}

@@ -1,0 +1,160 @@
+// The frames of the worker channel, protocol 1, as Runtime/README.md defines it. Pure bytes: no socket, no worker.
+
+/// The kinds of frame; the raw value is the byte on the wire.
+enum FrameType: UInt8, CaseIterable, Sendable {
+    case setup = 1, request, body, cancel, drain, credit
+    case hello = 17, ready, initFailed, head, chunk, end, log
+
+    /// Whether a worker may send it.
+    var comesFromWorker: Bool { self == .credit || rawValue >= FrameType.hello.rawValue }
+}
+
+/// The fixed part of a frame: 24 bytes, little-endian.
+struct FrameHeader: Hashable, Sendable {
+    static let size = 24
+    /// Bytes of body in one frame. 256 KiB: the credit window, so that a window fits one frame.
+    static let bodyMax = 256 << 10
+    /// The request's body ends with this frame.
+    static let lastFlag: UInt8 = 1
+    /// The text was written to standard error.
+    static let errorStreamFlag: UInt8 = 2
+
+    var length: Int
+    var type: FrameType
+    var flags: UInt8
+    var request: UInt64
+    var nonce: UInt64
+}
+
+/// How a worker broke the protocol. Each is answered with the worker's end.
+enum FrameError: Error, Equatable, CustomStringConvertible {
+    case tooLong(Int)
+    case unknownType(UInt8)
+    case wrongDirection(FrameType)
+    case malformedBody(FrameType)
+    case wrongNonce(UInt64)
+    case unexpected(FrameType)
+    case tooMuchData(UInt64)
+
+    var description: String {
+        switch self {
+        case .tooLong(let length): "a frame of \(length) bytes, at most \(FrameHeader.bodyMax) are allowed"
+        case .unknownType(let type): "a frame of unknown type \(type)"
+        case .wrongDirection(let type): "a frame '\(type)' that only the server may send"
+        case .malformedBody(let type): "a frame '\(type)' whose body can't be read"
+        case .wrongNonce(let request): "a frame for request \(request) with a wrong nonce"
+        case .unexpected(let type): "a frame '\(type)' out of order"
+        case .tooMuchData(let request): "more bytes for request \(request) than it had credit for"
+        }
+    }
+}
+
+extension FrameHeader {
+    /// Reads a header.
+    /// - Precondition: `bytes` has at least ``size`` bytes.
+    init(_ bytes: borrowing Span<UInt8>) throws(FrameError) {
+        length = Int(UInt32(truncatingIfNeeded: bytes.littleEndian(at: 0, count: 4)))
+        guard length <= Self.bodyMax else { throw .tooLong(length) }
+        guard let type = FrameType(rawValue: bytes[4]) else { throw .unknownType(bytes[4]) }
+        guard type.comesFromWorker else { throw .wrongDirection(type) }
+        self.type = type
+        flags = bytes[5]
+        request = bytes.littleEndian(at: 8, count: 8)
+        nonce = bytes.littleEndian(at: 16, count: 8)
+    }
+}
+
+/// Builds frames in one growing array, which is reused from frame to frame.
+struct FrameWriter {
+    private(set) var bytes: [UInt8] = []
+    private var start = 0
+
+    mutating func removeAll() { bytes.removeAll(keepingCapacity: true) }
+
+    /// Begins a frame; its length is filled in by ``endFrame()``.
+    mutating func beginFrame(_ type: FrameType, flags: UInt8 = 0, request: UInt64 = 0, nonce: UInt64 = 0) {
+        start = bytes.count
+        append(UInt32(0))
+        bytes.append(type.rawValue)
+        bytes.append(flags)
+        append(UInt16(0))
+        append(request)
+        append(nonce)
+    }
+
+    mutating func endFrame() {
+        let length = bytes.count - start - FrameHeader.size
+        precondition(length <= FrameHeader.bodyMax, "a frame of \(length) bytes was built")
+        withUnsafeBytes(of: UInt32(length).littleEndian) { field in
+            for (offset, byte) in field.enumerated() { bytes[start + offset] = byte }
+        }
+    }
+
+    /// Bytes that still fit into the frame that was begun.
+    var room: Int { FrameHeader.bodyMax - (bytes.count - start - FrameHeader.size) }
+
+    mutating func append<Value: FixedWidthInteger>(_ value: Value) {
+        withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+    }
+
+    mutating func append(_ more: borrowing Span<UInt8>) {
+        more.withUnsafeBufferPointer { bytes.append(contentsOf: $0) }
+    }
+
+    mutating func append(_ more: some Collection<UInt8>) { bytes.append(contentsOf: more) }
+}
+
+/// Cuts a stream of bytes into frames. Bytes of an unfinished frame are kept until the rest comes.
+struct FrameReader {
+    private var kept: [UInt8] = []
+
+    /// Hands every whole frame in what was kept plus `bytes` to `deliver`, whose body is only valid during the call.
+    /// `deliver` returns false to stop, when the worker it belongs to has ended meanwhile.
+    mutating func read(
+        _ bytes: borrowing Span<UInt8>,
+        _ deliver: (FrameHeader, borrowing Span<UInt8>) throws(FrameError) -> Bool
+    ) throws(FrameError) {
+        if kept.isEmpty {
+            let used = try Self.cut(bytes, deliver)
+            if used < bytes.count { kept.append(contentsOf: bytes.extracting(used..<bytes.count)) }
+            return
+        }
+        kept.append(contentsOf: bytes)
+        // Taken out while frames are delivered, so that a delivery that leads back here finds the reader whole.
+        let whole = kept
+        kept = []
+        let used = try Self.cut(whole.span, deliver)
+        if used < whole.count { kept = Array(whole[used...]) }
+    }
+
+    private static func cut(
+        _ bytes: borrowing Span<UInt8>,
+        _ deliver: (FrameHeader, borrowing Span<UInt8>) throws(FrameError) -> Bool
+    ) throws(FrameError) -> Int {
+        var offset = 0
+        while bytes.count - offset >= FrameHeader.size {
+            let header = try FrameHeader(bytes.extracting(offset..<(offset + FrameHeader.size)))
+            let end = offset + FrameHeader.size + header.length
+            guard end <= bytes.count else { break }
+            let goesOn = try deliver(header, bytes.extracting((offset + FrameHeader.size)..<end))
+            offset = end
+            if !goesOn { return bytes.count }
+        }
+        return offset
+    }
+}
+
+extension Span<UInt8> {
+    /// The unsigned little-endian number in `count` (1 … 8) bytes from `offset`.
+    func littleEndian(at offset: Int, count: Int) -> UInt64 {
+        var value: UInt64 = 0
+        for index in stride(from: count - 1, through: 0, by: -1) { value = value << 8 | UInt64(self[offset + index]) }
+        return value
+    }
+}
+
+extension Array where Element == UInt8 {
+    mutating func append(contentsOf span: borrowing Span<UInt8>) {
+        span.withUnsafeBufferPointer { append(contentsOf: $0) }
+    }
+}

@@ -1,0 +1,519 @@
+// All workers of one version and the queue in front of them. The pool owns both; the policy (Autoscaler) says how many
+// workers there should be, and this is the shell that starts, feeds and retires them.
+
+public import Autoscaler
+public import Model
+internal import DequeModule
+public import EventLoop
+
+/// Receives what a function writes. `execution` is nil for lines outside of one.
+public typealias LogSink = (LogLine) -> Void
+
+/// The pool of one version. On the loop's thread.
+public final class Pool {
+    /// Bytes of log kept of one execution; the rest is left out with a note. AWS keeps 256 KiB per event.
+    public static let logBytesMax = 256 << 10
+
+    public let version: FunctionVersion
+    let clock: Clock
+    let timers: Timers
+    private let host: Host
+    private let source: WorkerSource
+    private let isolation: IsolationLevel
+    private let logSink: LogSink
+    private var random: any RandomNumberGenerator
+
+    /// Every worker that is not gone.
+    private(set) var workers: [Worker] = []
+    /// Ready workers with room, the most recently used last, so that the others go idle and can be retired.
+    private var available: [Worker] = []
+    private var queue = Deque<Call>()
+    /// Waiting calls; `queue` may also hold ended ones that have not surfaced yet.
+    private var queued = 0
+    private var deadlines = DeadlineQueue()
+    private var deadlineTimer: TimerID?
+    private var reviewTimer: (id: TimerID, at: Instant)?
+    private var isWaitingForHost = false
+    private var isDraining = false
+    private var onEmpty: (() -> Void)?
+    private var onFirstStart: ((Problem?) -> Void)?
+    /// Whether calls without a qualifier, or an alias, lead here. Only then is the minimum of workers kept.
+    public var isCurrent = true {
+        didSet { if oldValue != isCurrent { review() } }
+    }
+
+    private var budget = StartBudget()
+    private var breaker = CrashBreaker()
+    private var lastFailure: Problem?
+    private var serviceTime = SmoothedDuration()
+    private var startTime = SmoothedDuration()
+    private var meter = RateMeter()
+    private var writer = FrameWriter()
+    public private(set) var counters = PoolCounters()
+    public private(set) var lastDecision = StartDecision(count: 0, reason: .enoughWorkers)
+
+    var settings: FunctionSettings { version.settings }
+
+    public init(
+        version: FunctionVersion, isolation: IsolationLevel, host: Host, source: WorkerSource, clock: Clock,
+        timers: Timers, random: any RandomNumberGenerator, log: @escaping LogSink
+    ) {
+        self.version = version
+        self.isolation = isolation
+        self.host = host
+        self.source = source
+        self.clock = clock
+        self.timers = timers
+        self.random = random
+        logSink = log
+    }
+
+    // What the dispatcher asks for.
+
+    /// Takes an execution: hands it to a worker, lets it wait, or refuses it. Its reply is answered in any case.
+    public func submit(_ call: Call) {
+        precondition(call.place == .new, "an execution was submitted twice")
+        meter.count(at: clock.monotonic())
+        counters.executions += 1
+        if breaker.isOpen, workers.isEmpty, !breaker.mayStart(at: clock.monotonic()) {
+            return refuse(call, breakerProblem())
+        }
+        if queued >= settings.queueLengthMax, available.isEmpty {
+            return refuse(call, queueFullProblem())
+        }
+        call.place = .queued
+        queue.append(call)
+        queued += 1
+        watchDeadline(of: call)
+        serveQueue()
+        review()
+    }
+
+    /// The caller has gone. A waiting execution is dropped; a running one goes on unless its body is still missing.
+    public func abandon(_ call: Call) {
+        switch call.place {
+        case .queued:
+            leaveQueue(call)
+            fail(call, Problem(.cancelled, "the caller went away while the execution waited in the queue"))
+        case .running:
+            guard !call.isBodyComplete, let worker = call.worker else { return }
+            worker.cancel(call)
+            worker.forget(call)
+            fail(call, Problem(.cancelled, "the caller went away before its body was complete"))
+            replace(worker)
+            review()
+        case .new, .ended: break
+        }
+    }
+
+    /// Brings the pool to its minimum of workers.
+    public func warm() { review() }
+
+    /// Starts one worker to see whether the handler can be loaded, and tells: nil when it was.
+    public func tryOut(then: @escaping (Problem?) -> Void) {
+        onFirstStart = then
+        startWorker(at: clock.monotonic())
+    }
+
+    private func tellFirstStart(_ problem: Problem?) {
+        guard let tell = onFirstStart else { return }
+        onFirstStart = nil
+        tell(problem)
+    }
+
+    /// Serves what waits, takes nothing new from now on, lets the workers go, and tells when none is left.
+    public func drain(then: @escaping () -> Void) {
+        isDraining = true
+        onEmpty = then
+        serveQueue()
+        review()
+        finishDrain()
+    }
+
+    /// Ends every worker at once. Executions in hand answer `worker-exited`.
+    public func kill() {
+        for worker in workers { worker.kill() }
+    }
+
+    // What a worker reports.
+
+    func workerIsReady(_ worker: Worker) {
+        host.endedStart()
+        startTime.add(worker.readyAt - worker.orderedAt)
+        counters.starts += 1
+        available.append(worker)
+        tellFirstStart(nil)
+        serveQueue()
+        review()
+    }
+
+    func workerDidNotStart(_ worker: Worker, reason: String) {
+        remove(worker)
+        host.endedStart()
+        host.workerEnded()
+        startFailed(Problem(.workerNotStarted, "worker of \(version.key) could not be started: \(reason)"))
+        review()
+        finishDrain()
+    }
+
+    func workerFinished(_ worker: Worker, _ call: Call, _ end: AnswerFrame.End, status: Int) {
+        if worker.phase == .ready, !available.contains(where: { $0 === worker }) { available.append(worker) }
+        switch end.outcome {
+        case .answered where status == 0:
+            fail(call, Problem(.badResponse, "function \(version.name) ended without an answer"))
+        case .answered:
+            serviceTime.add(call.cost.run)
+            breaker.succeeded()
+            call.end(.answered(status: status))
+        case .raised(let error):
+            serviceTime.add(call.cost.run)
+            breaker.succeeded()
+            fail(call, Problem(.functionRaised, raisedDetail(error), functionError: error))
+        case .cancelled:
+            fail(call, Problem(.cancelled, "the execution was cancelled before it began"))
+        }
+        serveQueue()
+        review()
+    }
+
+    /// The worker sent what the protocol forbids: it can't be trusted any more.
+    func workerBroke(_ worker: Worker, _ what: String) {
+        note("worker ended: it sent \(what)", of: nil)
+        counters.failures += 1
+        for entry in worker.inFlight.values {
+            worker.forget(entry.call)
+            fail(entry.call, Problem(.workerProtocol, "the worker of \(version.key) sent \(what)"))
+        }
+        worker.kill()
+    }
+
+    func workerExited(
+        _ worker: Worker, _ phase: Worker.Phase, _ exit: WorkerExit, _ calls: [Worker.InFlight],
+        initError: FunctionError?
+    ) {
+        let wasStarting = !worker.wasReady
+        remove(worker)
+        if wasStarting { host.endedStart() }
+        host.workerEnded()
+        for entry in calls {
+            entry.call.cost.run = clock.monotonic() - entry.assignedAt
+            entry.call.cost.memoryPeak = exit.memoryPeak
+            note("worker exited before it answered: \(exit.description)", of: entry.call.id)
+            fail(
+                entry.call,
+                Problem(.workerExited, "the worker of \(version.key) ended before it answered: \(exit.description)"))
+        }
+        if wasStarting, phase != .leaving || initError != nil {
+            startFailed(startProblem(exit, initError))
+        } else if !calls.isEmpty {
+            breaker.failed(at: clock.monotonic())
+        }
+        review()
+        finishDrain()
+    }
+
+    func log(_ line: borrowing Span<UInt8>, _ stream: LogLine.Stream, of execution: ExecutionID?) {
+        let length = min(line.count, LogLine.textLengthMax)
+        emit(String(decoding: line.extracting(0..<length)), stream, execution)
+    }
+
+    /// A line of our own in the function's log.
+    func note(_ text: String, of execution: ExecutionID?) { emit(text, .system, execution) }
+
+    private func emit(_ text: String, _ stream: LogLine.Stream, _ execution: ExecutionID?) {
+        logSink(
+            LogLine(
+                execution: execution, function: version.name, version: version.number, time: clock.wall(),
+                stream: stream, text: text))
+    }
+
+    /// Builds frames in the pool's one buffer and sends them.
+    func send(_ transport: WorkerTransport, _ build: (inout FrameWriter) -> Void) {
+        // Moved out and back, so that the array is never copied although its bytes are lent to `send`.
+        var frames = writer
+        writer = FrameWriter()
+        frames.removeAll()
+        build(&frames)
+        if !frames.bytes.isEmpty { transport.send(frames.bytes.span) }
+        writer = frames
+    }
+
+    // The queue.
+
+    private func serveQueue() {
+        while let worker = available.last {
+            guard worker.hasRoom else {
+                available.removeLast()
+                continue
+            }
+            guard let call = nextWaiting() else { return }
+            worker.assign(call, nonce: random.next(), at: clock.monotonic())
+            if !worker.hasRoom { available.removeLast() }
+        }
+    }
+
+    private func nextWaiting() -> Call? {
+        while let call = queue.popFirst() {
+            guard call.place == .queued else { continue }
+            queued -= 1
+            return call
+        }
+        return nil
+    }
+
+    /// Ended calls stay in the queue until they surface; when most are such, it is compacted.
+    private func leaveQueue(_ call: Call) {
+        queued -= 1
+        call.place = .new
+        if queue.count > 64, queue.count > 2 * queued { queue.removeAll { $0.place != .queued } }
+    }
+
+    private func refuse(_ call: Call, _ problem: Problem) {
+        counters.refused += 1
+        call.end(.problem(problem))
+    }
+
+    private func fail(_ call: Call, _ problem: Problem) {
+        guard !call.hasEnded else { return }
+        if problem.code != .functionRaised { counters.failures += 1 }
+        call.end(.problem(problem))
+    }
+
+    // Deadlines: one timer for the pool.
+
+    private func watchDeadline(of call: Call) {
+        deadlines.append(call)
+        armDeadline()
+    }
+
+    private func armDeadline() {
+        guard deadlineTimer == nil, let next = deadlines.earliest else { return }
+        deadlineTimer = timers.schedule(at: next) { [self] in
+            deadlineTimer = nil
+            let now = clock.monotonic()
+            while let call = deadlines.popDue(at: now) { deadlinePassed(call) }
+            armDeadline()
+        }
+    }
+
+    private func deadlinePassed(_ call: Call) {
+        let timeout = DurationText.format(settings.timeout)
+        if call.place == .queued {
+            leaveQueue(call)
+            return fail(
+                call,
+                Problem(
+                    .timedOut, "no worker of \(version.key) was free within the timeout of \(timeout); "
+                        + "raise `max` (\(settings.workersMax)) or `concurrency`"))
+        }
+        guard let worker = call.worker else { return }
+        note("the execution was ended: it ran into the timeout of \(timeout)", of: call.id)
+        call.cost.run = max(.zero, clock.monotonic() - call.arrivedAt - call.cost.queue)
+        worker.forget(call)
+        fail(
+            call,
+            Problem(.timedOut, "function \(version.name) did not answer within its timeout of \(timeout)"))
+        replace(worker)
+        serveQueue()
+        review()
+    }
+
+    /// Takes a worker that overran out of service. Others that it still runs may finish first.
+    private func replace(_ worker: Worker) {
+        available.removeAll { $0 === worker }
+        if worker.inFlight.isEmpty { worker.stop() } else { worker.retire() }
+    }
+
+    private func remove(_ worker: Worker) {
+        workers.removeAll { $0 === worker }
+        available.removeAll { $0 === worker }
+    }
+
+    // Scaling.
+
+    private var workersMin: Int { isDraining || !isCurrent ? 0 : settings.workersMin }
+
+    private var load: PoolLoad {
+        var load = PoolLoad()
+        load.queued = queued
+        load.concurrency = settings.concurrency
+        load.workersMin = workersMin
+        load.workersMax = settings.workersMax
+        load.serviceTime = serviceTime.value
+        load.startTime = startTime.value
+        load.startsLeftOfHost = host.startsLeft
+        for worker in workers {
+            switch worker.phase {
+            case .starting, .loading: load.starting += 1
+            case .ready:
+                load.ready += 1
+                load.inFlight += worker.inFlight.count
+            case .leaving, .gone: break
+            }
+        }
+        return load
+    }
+
+    /// Asks the policy and does as it says. Called after everything that could change its answer.
+    private func review() {
+        let now = clock.monotonic()
+        var load = load
+        load.startsLeftOfFunction = budget.left(at: now, startTime: startTime.value)
+        let decision = Policy.workersToStart(load)
+        lastDecision = decision
+        if decision.count > 0, breaker.mayStart(at: now) {
+            let count = breaker.failures > 0 ? 1 : decision.count
+            budget.take(count, at: now, startTime: startTime.value)
+            for _ in 0..<count { startWorker(at: now) }
+        }
+        if decision.reason == .hostBudget { waitForHost() }
+        retireIdle(at: now)
+        armReview(at: now, demandIsOpen: queued > 0)
+    }
+
+    private func startWorker(at now: Instant) {
+        let worker = Worker(pool: self, at: now)
+        workers.append(worker)
+        host.beganStart()
+        worker.start(from: source, isolation: isolation)
+        timers.schedule(at: now + Host.initTimeout) { [weak worker] in
+            guard let worker, !worker.wasReady, worker.phase != .gone else { return }
+            worker.failInit(
+                FunctionError(
+                    errorType: "Runtime.InitTimeout",
+                    errorMessage: "the handler was not loaded within \(DurationText.format(Host.initTimeout))"))
+        }
+    }
+
+    private func waitForHost() {
+        guard !isWaitingForHost else { return }
+        isWaitingForHost = true
+        host.whenRoom { [weak self] in
+            self?.isWaitingForHost = false
+            self?.review()
+        }
+    }
+
+    private func retireIdle(at now: Instant) {
+        let idle = workers.filter(\.isIdle).sorted { $0.idleSince < $1.idleSince }
+        guard !idle.isEmpty else { return }
+        let ready = workers.count { $0.phase == .ready }
+        let count = Policy.workersToRetire(
+            idleFor: idle.map { now - $0.idleSince }, workers: ready, workersMin: workersMin,
+            idleTimeout: isDraining ? .zero : settings.idleTimeout)
+        for worker in idle.prefix(count) {
+            available.removeAll { $0 === worker }
+            worker.retire()
+        }
+    }
+
+    /// One timer for whatever comes next: an idle worker's end, the next start window, the next try after a crash.
+    private func armReview(at now: Instant, demandIsOpen: Bool) {
+        var next: Instant?
+        if !isDraining, let oldest = workers.filter(\.isIdle).map(\.idleSince).min(),
+            workers.count(where: { $0.phase == .ready }) > workersMin
+        {
+            next = oldest + settings.idleTimeout
+        }
+        if demandIsOpen {
+            if let window = budget.nextWindow { next = min(next ?? window, window) }
+            if let retry = breaker.nextTry, retry > now { next = min(next ?? retry, retry) }
+        }
+        if let next, let armed = reviewTimer, armed.at <= next, armed.at > now { return }
+        if let armed = reviewTimer { timers.cancel(armed.id) }
+        reviewTimer = nil
+        guard let next else { return }
+        let at = max(next, now + .milliseconds(1))
+        let id = timers.schedule(at: at) { [weak self] in
+            self?.reviewTimer = nil
+            self?.review()
+        }
+        reviewTimer = (id, at)
+    }
+
+    private func finishDrain() {
+        guard isDraining, queued == 0, workers.isEmpty, let onEmpty else { return }
+        self.onEmpty = nil
+        if let armed = reviewTimer { timers.cancel(armed.id) }
+        if let deadlineTimer { timers.cancel(deadlineTimer) }
+        reviewTimer = nil
+        deadlineTimer = nil
+        onEmpty()
+    }
+
+    // Failures to start.
+
+    private func startFailed(_ problem: Problem) {
+        counters.failures += 1
+        lastFailure = problem
+        breaker.failed(at: clock.monotonic())
+        note(problem.detail, of: nil)
+        tellFirstStart(problem)
+        let isHopeless = problem.functionError != nil || breaker.isOpen
+        if isHopeless, !workers.contains(where: { $0.phase == .ready }) {
+            while let call = nextWaiting() { fail(call, problem) }
+        }
+    }
+
+    private func startProblem(_ exit: WorkerExit, _ error: FunctionError?) -> Problem {
+        guard let error else {
+            return Problem(
+                .workerNotStarted, "the worker of \(version.key) ended before its handler was loaded: \(exit.description)")
+        }
+        return Problem(
+            .functionRaised,
+            "handler '\(settings.handler)' of \(version.key) can't be loaded: \(error.errorType): \(error.errorMessage)",
+            functionError: error)
+    }
+
+    private func breakerProblem() -> Problem {
+        let wait = breaker.nextTry.map { max(1, Int(($0 - clock.monotonic()).nanoseconds / 1_000_000_000) + 1) }
+        return Problem(
+            .workerNotStarted,
+            "\(breaker.failures) workers of \(version.key) failed in a row; the last one: "
+                + (lastFailure?.detail ?? "it died at work"),
+            retryAfterSeconds: wait, functionError: lastFailure?.functionError)
+    }
+
+    private func queueFullProblem() -> Problem {
+        let wait = Policy.expectedWait(load)
+        return Problem(
+            .queueFull,
+            "\(queued) executions of \(version.name) wait already, which is its queueLengthMax; "
+                + "try again later, or raise `max` or `queueLengthMax`",
+            retryAfterSeconds: min(60, max(1, Int(wait.nanoseconds / 1_000_000_000) + 1)))
+    }
+
+    private func raisedDetail(_ error: FunctionError) -> String {
+        "function \(version.name) raised \(error.errorType): \(error.errorMessage)"
+    }
+
+    // For the API.
+
+    /// The pool at this moment, for people.
+    public var status: PoolStatus {
+        var status = PoolStatus(version: version.key)
+        for worker in workers {
+            switch worker.phase {
+            case .starting, .loading: status.starting += 1
+            case .ready where worker.inFlight.isEmpty: status.idle += 1
+            case .ready: status.busy += 1
+            case .leaving: status.draining += 1
+            case .gone: break
+            }
+            status.inFlight += worker.inFlight.count
+        }
+        status.queued = queued
+        status.workersMin = settings.workersMin
+        status.workersMax = settings.workersMax
+        status.ratePerSecond = meter.perSecond(at: clock.monotonic())
+        status.startTime = startTime.value
+        status.serviceTime = serviceTime.value
+        status.counters = counters
+        status.decision = lastDecision
+        return status
+    }
+
+    /// Whether it holds nothing: no worker, nothing waiting.
+    public var isEmpty: Bool { workers.isEmpty && queued == 0 }
+}

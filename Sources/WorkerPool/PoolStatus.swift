@@ -1,0 +1,63 @@
+// The numbers of a pool, as values for the API.
+
+public import Autoscaler
+public import Model
+
+/// What a pool has done since it was made.
+public struct PoolCounters: Hashable, Sendable {
+    public var executions = 0
+    /// Workers that became ready.
+    public var starts = 0
+    /// Executions that ended with a problem other than the function's own error, and starts that failed.
+    public var failures = 0
+    /// Executions refused at the door of the pool.
+    public var refused = 0
+}
+
+/// A pool at one moment.
+public struct PoolStatus: Sendable {
+    public let version: VersionKey
+    public var idle = 0
+    public var busy = 0
+    public var starting = 0
+    public var draining = 0
+    public var inFlight = 0
+    public var queued = 0
+    public var workersMin = 0
+    public var workersMax = 0
+    public var ratePerSecond = 0.0
+    public var startTime: Duration?
+    public var serviceTime: Duration?
+    public var counters = PoolCounters()
+    public var decision = StartDecision(count: 0, reason: .enoughWorkers)
+
+    init(version: VersionKey) { self.version = version }
+}
+
+/// Counts events over the last ten seconds.
+struct RateMeter {
+    private static let seconds = 10
+    private var buckets = [Int](repeating: 0, count: RateMeter.seconds)
+    private var newest: Int64 = 0
+
+    mutating func count(at now: Instant) {
+        move(to: now)
+        buckets[Int(newest) % Self.seconds] += 1
+    }
+
+    /// Events a second, over the nine whole seconds before this one.
+    func perSecond(at now: Instant) -> Double {
+        var copy = self
+        copy.move(to: now)
+        let current = copy.buckets[Int(copy.newest) % Self.seconds]
+        return Double(copy.buckets.reduce(0, +) - current) / Double(Self.seconds - 1)
+    }
+
+    private mutating func move(to now: Instant) {
+        let second = now.nanoseconds / 1_000_000_000
+        guard second > newest else { return }
+        let first = max(newest + 1, second - Int64(Self.seconds) + 1)
+        for passed in first...second { buckets[Int(passed) % Self.seconds] = 0 }
+        newest = second
+    }
+}

@@ -1,0 +1,319 @@
+// One worker of a pool: its phases, the executions it holds, and the frames both ways. The pool decides; the worker
+// obeys and reports.
+//
+//            hello            ready              drain
+//  starting ───────▶ loading ───────▶ ready ───────────────▶ leaving
+//      │                │               │                       │
+//      └────────────────┴──── exit ─────┴───────────────────────┴──▶ gone
+
+internal import EventLoop
+internal import Model
+
+/// One process serving one version. On the loop's thread.
+final class Worker {
+    enum Phase {
+        case starting, loading, ready, leaving, gone
+    }
+
+    struct InFlight {
+        let call: Call
+        let nonce: UInt64
+        let assignedAt: Instant
+        /// Body bytes we may still send before the worker gives credit.
+        var requestCredit = FrameHeader.bodyMax
+        /// Body bytes the worker may still send before we give credit.
+        var answerCredit = FrameHeader.bodyMax
+        var status = 0
+        /// Bytes logged so far, against ``Pool/logBytesMax``.
+        var logged = 0
+    }
+
+    static let protocolVersion: UInt64 = 1
+
+    private unowned let pool: Pool
+    let orderedAt: Instant
+    private(set) var phase = Phase.starting
+    private(set) var inFlight: [UInt64: InFlight] = [:]
+    private(set) var greetedAt: Instant
+    private(set) var readyAt: Instant
+    var idleSince: Instant
+    private(set) var served = 0
+    private var transport: WorkerTransport?
+    private var reader = FrameReader()
+    private var printed = LineAssembler()
+    private var lastNumber: UInt64 = 0
+    private var killTimer: (() -> Void)?
+    private var initError: FunctionError?
+
+    init(pool: Pool, at now: Instant) {
+        self.pool = pool
+        orderedAt = now
+        greetedAt = now
+        readyAt = now
+        idleSince = now
+    }
+
+    /// Whether it has ever been ready: before, its end is a failed start.
+    private(set) var wasReady = false
+    var isIdle: Bool { phase == .ready && inFlight.isEmpty }
+    var hasRoom: Bool { phase == .ready && inFlight.count < pool.settings.concurrency }
+
+    /// Orders the process.
+    func start(from source: WorkerSource, isolation: IsolationLevel) {
+        source.start(
+            WorkerRequest(version: pool.version, isolation: isolation),
+            WorkerEvents(
+                started: { [self] in started($0) },
+                failed: { [self] in
+                    guard phase != .gone else { return }
+                    phase = .gone
+                    pool.workerDidNotStart(self, reason: $0)
+                },
+                received: { [self] in received($0) },
+                printed: { [self] bytes in
+                    let call = inFlight.count == 1 ? inFlight.first : nil
+                    printed.append(bytes) { line in
+                        if let number = call?.key { log(line, .stderr, number) } else { log(line, .stderr, 0) }
+                    }
+                },
+                exited: { [self] in exited($0) }))
+    }
+
+    private func started(_ transport: WorkerTransport) {
+        self.transport = transport
+        guard phase == .starting else { return transport.kill() }
+        pool.send(transport) { $0.setup(pool.version) }
+    }
+
+    // What the pool orders.
+
+    /// Hands over an execution.
+    /// - Precondition: ``hasRoom``.
+    func assign(_ call: Call, nonce: UInt64, at now: Instant) {
+        precondition(hasRoom, "an execution was given to a worker that is \(phase)")
+        lastNumber += 1
+        call.place = .running
+        call.worker = self
+        call.number = lastNumber
+        var entry = InFlight(call: call, nonce: nonce, assignedAt: now)
+        // Cold means that this execution waited for this worker's start.
+        if served == 0, call.arrivedAt < readyAt {
+            call.cost.isColdStart = true
+            call.cost.start = greetedAt - max(orderedAt, call.arrivedAt)
+            call.cost.initialize = readyAt - max(greetedAt, call.arrivedAt)
+            if call.cost.start < .zero { call.cost.start = .zero }
+        }
+        call.cost.queue = max(.zero, now - call.arrivedAt - call.cost.start - call.cost.initialize)
+        served += 1
+        pool.send(transport!) { $0.request(call, nonce: nonce, credit: &entry.requestCredit) }
+        inFlight[lastNumber] = entry
+        sendBody(of: call)
+        call.tellBodyWanted()
+    }
+
+    /// Sends what the worker has credit for of the call's pending body.
+    func sendBody(of call: Call) {
+        guard call.worker === self, var entry = inFlight[call.number], let transport else { return }
+        guard !entry.call.isBodySent else { return }
+        pool.send(transport) { $0.body(call, nonce: entry.nonce, credit: &entry.requestCredit) }
+        inFlight[call.number]?.requestCredit = entry.requestCredit
+        call.tellBodyWanted()
+    }
+
+    /// The caller took `bytes` of the answer.
+    func grant(_ bytes: Int, to call: Call) {
+        guard let entry = inFlight[call.number], entry.call === call, let transport, bytes > 0 else { return }
+        inFlight[call.number]?.answerCredit += bytes
+        pool.send(transport) { writer in
+            writer.beginFrame(.credit, request: call.number, nonce: entry.nonce)
+            writer.append(UInt32(clamping: bytes))
+            writer.endFrame()
+        }
+    }
+
+    /// Tells the worker that nobody waits for this execution any more.
+    func cancel(_ call: Call) {
+        guard let entry = inFlight[call.number], let transport else { return }
+        pool.send(transport) { writer in
+            writer.beginFrame(.cancel, request: call.number, nonce: entry.nonce)
+            writer.endFrame()
+        }
+    }
+
+    /// Forgets a call that was answered without the worker (its deadline passed).
+    func forget(_ call: Call) { inFlight.removeValue(forKey: call.number) }
+
+    /// No more work; it leaves when it has finished what it holds.
+    func retire() {
+        guard phase == .ready || phase == .loading || phase == .starting else { return }
+        phase = .leaving
+        guard let transport else { return }
+        pool.send(transport) { writer in
+            writer.beginFrame(.drain)
+            writer.endFrame()
+        }
+        if inFlight.isEmpty { endWithin(Host.killGrace) }
+    }
+
+    /// Ends the process: SIGTERM now, SIGKILL after the grace.
+    func stop() {
+        guard phase != .gone else { return }
+        phase = .leaving
+        transport?.terminate()
+        endWithin(Host.killGrace)
+    }
+
+    /// Gives up on a worker that has not become ready.
+    func failInit(_ error: FunctionError) {
+        initError = error
+        kill()
+    }
+
+    /// Ends the process at once.
+    func kill() {
+        guard phase != .gone else { return }
+        phase = .leaving
+        transport?.kill()
+    }
+
+    private func endWithin(_ grace: Duration) {
+        guard killTimer == nil else { return }
+        let timers = pool.timers
+        let timer = timers.schedule(at: pool.clock.monotonic() + grace) { [self] in
+            killTimer = nil
+            transport?.kill()
+        }
+        killTimer = { timers.cancel(timer) }
+    }
+
+    // What the worker says.
+
+    private func received(_ bytes: borrowing Span<UInt8>) {
+        guard phase != .gone else { return }
+        do throws(FrameError) {
+            try reader.read(bytes) { (header, body) throws(FrameError) -> Bool in
+                try handle(header, body)
+                return phase != .gone
+            }
+        } catch {
+            pool.workerBroke(self, "\(error)")
+        }
+    }
+
+    private func handle(_ header: FrameHeader, _ body: borrowing Span<UInt8>) throws(FrameError) {
+        switch header.type {
+        case .hello:
+            guard phase == .starting || phase == .leaving, body.count >= 4 else { throw .unexpected(.hello) }
+            guard body.littleEndian(at: 0, count: 4) == Self.protocolVersion else { throw .malformedBody(.hello) }
+            greetedAt = pool.clock.monotonic()
+            if phase == .starting { phase = .loading }
+        case .ready:
+            guard phase == .loading || phase == .leaving else { throw .unexpected(.ready) }
+            readyAt = pool.clock.monotonic()
+            idleSince = readyAt
+            guard phase == .loading else { return }
+            phase = .ready
+            wasReady = true
+            pool.workerIsReady(self)
+        case .initFailed:
+            guard phase == .loading || phase == .leaving else { throw .unexpected(.initFailed) }
+            initError = try AnswerFrame.functionError(body, in: .initFailed)
+        case .log:
+            let stream: LogLine.Stream = header.flags & FrameHeader.errorStreamFlag != 0 ? .stderr : .stdout
+            if header.request != 0, let entry = inFlight[header.request], entry.nonce != header.nonce {
+                throw .wrongNonce(header.request)
+            }
+            logLines(of: body, stream, header.request)
+        case .head, .chunk, .end, .credit:
+            try handleAnswer(header, body)
+        case .setup, .request, .body, .cancel, .drain:
+            throw .wrongDirection(header.type)
+        }
+    }
+
+    private func handleAnswer(_ header: FrameHeader, _ body: borrowing Span<UInt8>) throws(FrameError) {
+        guard var entry = inFlight[header.request] else {
+            // Late news of a call whose deadline passed is no crime; news of one that never was is.
+            guard header.request >= 1, header.request <= lastNumber else { throw .unexpected(header.type) }
+            return
+        }
+        guard entry.nonce == header.nonce else { throw .wrongNonce(header.request) }
+        let call = entry.call
+        switch header.type {
+        case .credit:
+            guard body.count == 4 else { throw .malformedBody(.credit) }
+            let credit = Int(body.littleEndian(at: 0, count: 4))
+            entry.requestCredit = min(FrameHeader.bodyMax, entry.requestCredit + credit)
+            inFlight[header.request]?.requestCredit = entry.requestCredit
+            sendBody(of: call)
+        case .head:
+            guard entry.status == 0 else { throw .unexpected(.head) }
+            let head = try AnswerFrame.head(body, isLast: header.flags & FrameHeader.lastFlag != 0)
+            let rest = body.extracting(head.bodyStart..<body.count)
+            guard rest.count <= entry.answerCredit else { throw .tooMuchData(header.request) }
+            inFlight[header.request]?.status = head.head.status
+            inFlight[header.request]?.answerCredit -= rest.count
+            call.reply.head(head.head)
+            if rest.count > 0 { call.reply.chunk(rest) }
+        case .chunk:
+            guard entry.status != 0 else { throw .unexpected(.chunk) }
+            guard body.count <= entry.answerCredit else { throw .tooMuchData(header.request) }
+            inFlight[header.request]?.answerCredit -= body.count
+            if body.count > 0 { call.reply.chunk(body) }
+        case .end:
+            let end = try AnswerFrame.end(body)
+            inFlight.removeValue(forKey: header.request)
+            finished(call, entry, end)
+        default:
+            throw .unexpected(header.type)
+        }
+    }
+
+    private func finished(_ call: Call, _ entry: InFlight, _ end: AnswerFrame.End) {
+        let now = pool.clock.monotonic()
+        call.cost.run = now - entry.assignedAt
+        call.cost.cpu = end.cpu
+        call.cost.memoryPeak = end.memoryPeak
+        if inFlight.isEmpty {
+            idleSince = now
+            if phase == .leaving { endWithin(Host.killGrace) }
+        }
+        pool.workerFinished(self, call, end, status: entry.status)
+    }
+
+    private func exited(_ exit: WorkerExit) {
+        guard phase != .gone else { return }
+        let last = phase
+        phase = .gone
+        killTimer?()
+        killTimer = nil
+        printed.finish { log($0, .stderr, inFlight.count == 1 ? inFlight.first!.key : 0) }
+        let calls = inFlight.values.map { $0 }
+        inFlight = [:]
+        transport?.close()
+        transport = nil
+        pool.workerExited(self, last, exit, calls, initError: initError)
+    }
+
+    // Logs.
+
+    private func logLines(of text: borrowing Span<UInt8>, _ stream: LogLine.Stream, _ number: UInt64) {
+        var start = 0
+        for index in 0..<text.count where text[index] == UInt8(ascii: "\n") {
+            log(text.extracting(start..<index), stream, number)
+            start = index + 1
+        }
+        if start < text.count { log(text.extracting(start..<text.count), stream, number) }
+    }
+
+    private func log(_ line: borrowing Span<UInt8>, _ stream: LogLine.Stream, _ number: UInt64) {
+        guard let entry = inFlight[number] else { return pool.log(line, stream, of: nil) }
+        let logged = entry.logged + line.count + 1
+        inFlight[number]?.logged = logged
+        if logged <= Pool.logBytesMax {
+            pool.log(line, stream, of: entry.call.id)
+        } else if entry.logged <= Pool.logBytesMax {
+            pool.note("further lines of this execution are left out: it logged more than 256 KiB", of: entry.call.id)
+        }
+    }
+}

@@ -1,0 +1,86 @@
+// What a pool needs of a worker's process: bytes both ways, and the news of its end. A struct of closures, because there
+// are two kinds from the first day: real processes and the simulator's.
+
+public import Model
+
+/// How a worker ended.
+public struct WorkerExit: Hashable, Sendable {
+    /// For people: `exit status 1`, `killed by SIGKILL`.
+    public let description: String
+    /// Whether it left by itself with status 0.
+    public let isClean: Bool
+    public let cpu: Duration?
+    public let memoryPeak: ByteCount?
+
+    public init(description: String, isClean: Bool, cpu: Duration?, memoryPeak: ByteCount?) {
+        self.description = description
+        self.isClean = isClean
+        self.cpu = cpu
+        self.memoryPeak = memoryPeak
+    }
+}
+
+/// What is asked for when a worker is started.
+public struct WorkerRequest: Sendable {
+    public let version: FunctionVersion
+    public let isolation: IsolationLevel
+
+    public init(version: FunctionVersion, isolation: IsolationLevel) {
+        self.version = version
+        self.isolation = isolation
+    }
+}
+
+/// The means to act on a running worker. All on the loop's thread.
+public struct WorkerTransport {
+    /// Queues bytes for the channel; they leave in one write at the end of the turn.
+    public let send: (borrowing Span<UInt8>) -> Void
+    /// Asks the worker's whole process group to end (SIGTERM).
+    public let terminate: () -> Void
+    /// Ends the worker's whole process group (SIGKILL).
+    public let kill: () -> Void
+    /// Closes the channel: an idle worker leaves by itself.
+    public let close: () -> Void
+
+    public init(
+        send: @escaping (borrowing Span<UInt8>) -> Void, terminate: @escaping () -> Void, kill: @escaping () -> Void,
+        close: @escaping () -> Void
+    ) {
+        self.send = send
+        self.terminate = terminate
+        self.kill = kill
+        self.close = close
+    }
+}
+
+/// What a worker's process tells. `failed` stands alone; otherwise `started` comes first and `exited` last, after every
+/// byte that the worker sent.
+public struct WorkerEvents {
+    public let started: (WorkerTransport) -> Void
+    /// The process could not be started; the text says which step failed and why.
+    public let failed: (String) -> Void
+    /// Bytes of the channel.
+    public let received: (borrowing Span<UInt8>) -> Void
+    /// Bytes that something in the worker wrote to descriptor 1 or 2 past the channel.
+    public let printed: (borrowing Span<UInt8>) -> Void
+    public let exited: (WorkerExit) -> Void
+
+    public init(
+        started: @escaping (WorkerTransport) -> Void, failed: @escaping (String) -> Void,
+        received: @escaping (borrowing Span<UInt8>) -> Void, printed: @escaping (borrowing Span<UInt8>) -> Void,
+        exited: @escaping (WorkerExit) -> Void
+    ) {
+        self.started = started
+        self.failed = failed
+        self.received = received
+        self.printed = printed
+        self.exited = exited
+    }
+}
+
+/// Where workers come from.
+public struct WorkerSource {
+    public let start: (WorkerRequest, WorkerEvents) -> Void
+
+    public init(start: @escaping (WorkerRequest, WorkerEvents) -> Void) { self.start = start }
+}
