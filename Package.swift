@@ -32,6 +32,7 @@ let package = Package(
         // Floor 0: C at the border.
         .systemLibrary(name: "CLibuv", pkgConfig: "libuv", providers: [.apt(["libuv1-dev"])]),
         .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+        .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .target(name: "CLauncher", cSettings: [.define("_GNU_SOURCE"), .unsafeFlags(["-Wall", "-Wextra"])]),
         // What runs inside a worker: Runtime/*, embedded into the one binary.
         .target(
@@ -48,7 +49,7 @@ let package = Package(
         room("Autoscaler", ["Model"]),
         room(
             "Store",
-            ["Model", "EventLoop", "CArchive", .product(name: "GRDB", package: "GRDB.swift")]),
+            ["Model", "EventLoop", "CArchive", "CCrypto", .product(name: "GRDB", package: "GRDB.swift")]),
         room("Launcher", ["Model", "EventLoop", "CLauncher", "RuntimeFiles"]),
         room("Manifest", ["Model", .product(name: "Yams", package: "Yams")]),
         // Floors 3 and 4: the engine.
@@ -58,13 +59,18 @@ let package = Package(
                 "Model", "EventLoop", "Autoscaler", "Launcher",
                 .product(name: "DequeModule", package: "swift-collections"),
             ]),
-        room("Dispatcher", ["Model", "EventLoop", "Store", "WorkerPool"]),
+        room(
+            "Dispatcher",
+            [
+                "Model", "EventLoop", "Store", "WorkerPool",
+                .product(name: "DequeModule", package: "swift-collections"),
+            ]),
         // Floor 5: doors.
-        room("Gateway", ["Model", "EventLoop", "HTTP", "Dispatcher"]),
+        room("Gateway", ["Model", "HTTP", "WorkerPool", "Dispatcher"]),
         room("Scheduler", ["Model", "EventLoop", "Store", "Dispatcher"]),
         room(
             "ControlAPI",
-            ["Model", "EventLoop", "HTTP", "Store", "Dispatcher", "Scheduler", "Manifest", "Gateway"]),
+            ["Model", "EventLoop", "HTTP", "Store", "WorkerPool", "Dispatcher", "Scheduler", "Manifest"]),
         room("Client", ["Model"]),
         // Floors 6 and 7: the house and its handle.
         room(

@@ -24,23 +24,20 @@ public struct DurablePayload: Hashable, Sendable {
     }
 }
 
-extension Engine {
-    /// Runs an execution that the store holds. Its record is kept when it ends; its answer's body is not.
-    /// - Parameter finish: told how it ended; nil outcome details are in the record.
-    public func dispatch(
-        durable version: FunctionVersion, trigger: Trigger, id: ExecutionID, payload: DurablePayload,
-        finish: @escaping (Outcome) -> Void = { _ in }
-    ) {
-        let drain = BodyDrain()
-        let call = dispatch(
-            version, trigger: trigger, id: id, fields: payload.fields, bodyLength: payload.body.count,
-            head: { _ in }, chunk: { drain.call?.consumed($0.count) }, finish: { outcome, _ in finish(outcome) })
-        drain.call = call
-        call.append(payload.body.span, isLast: true)
-    }
-}
+/// An execution that somebody was promised: it is in the store, and runs at least once.
+public struct PromisedExecution: Hashable, Sendable {
+    public let id: ExecutionID
+    public let version: VersionKey
+    public let trigger: Trigger
+    /// ``DurablePayload/encoded``.
+    public let payload: [UInt8]
+    public let createdAt: WallTime
 
-/// Lets the answer of an execution that nobody waits for flow away.
-private final class BodyDrain {
-    weak var call: Call?
+    public init(id: ExecutionID, version: VersionKey, trigger: Trigger, payload: [UInt8], createdAt: WallTime) {
+        self.id = id
+        self.version = version
+        self.trigger = trigger
+        self.payload = payload
+        self.createdAt = createdAt
+    }
 }

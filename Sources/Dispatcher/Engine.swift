@@ -11,14 +11,17 @@ public struct Recorder {
     public let append: (ExecutionRecord) -> Void
     /// Keeps the record of an execution that was promised to be kept.
     public let finish: (ExecutionRecord) -> Void
+    /// Makes an execution durable, then tells: nil once it is committed.
+    public let enqueue: (PromisedExecution, @escaping (Problem?) -> Void) -> Void
     public let log: LogSink
 
     public init(
         append: @escaping (ExecutionRecord) -> Void, finish: @escaping (ExecutionRecord) -> Void,
-        log: @escaping LogSink
+        enqueue: @escaping (PromisedExecution, @escaping (Problem?) -> Void) -> Void, log: @escaping LogSink
     ) {
         self.append = append
         self.finish = finish
+        self.enqueue = enqueue
         self.log = log
     }
 }
@@ -27,17 +30,18 @@ public struct Recorder {
 ///
 /// Owns the pools and the catalog they serve; the catalog is replaced as a whole by ``adopt(_:)``.
 public final class Engine {
-    private let clock: Clock
+    let clock: Clock
     private let timers: Timers
     private let host: Host
     private let source: WorkerSource
     private let isolation: IsolationLevel
-    private let recorder: Recorder
+    let recorder: Recorder
     private var random: any RandomNumberGenerator
     private var pools: [VersionKey: Pool] = [:]
     /// Pools of versions that nobody calls any more, until their last worker has gone.
     private var leaving: [Pool] = []
     private var onDrained: (() -> Void)?
+    var backlog = Backlog()
     public private(set) var catalog: Catalog
     public private(set) var isDraining = false
 
@@ -54,6 +58,9 @@ public final class Engine {
         self.random = random
         self.recorder = recorder
     }
+
+    /// The wall clock.
+    public var now: WallTime { clock.wall() }
 
     /// A new identity for an execution.
     public func makeID() -> ExecutionID {
@@ -122,7 +129,10 @@ public final class Engine {
         }
         switch trigger {
         case .http, .invoke: recorder.append(record)
-        case .job, .async, .webhook: recorder.finish(record)
+        case .job, .async, .webhook:
+            // What the shutdown cut off was promised to somebody: it stays queued, and runs after the restart.
+            if isDraining, let problem = record.problem, problem.code.isShutdown { return }
+            recorder.finish(record)
         }
     }
 
@@ -222,4 +232,9 @@ public final class Engine {
     }
 
     public var workers: Int { host.workers }
+}
+
+extension ProblemCode {
+    /// Whether it can be the shutdown's doing rather than the execution's own.
+    fileprivate var isShutdown: Bool { self == .draining || self == .workerExited }
 }

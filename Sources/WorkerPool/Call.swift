@@ -28,7 +28,8 @@ public final class Call {
     let bodyLength: Int?
 
     var place = Place.new
-    var cost = ExecutionCost()
+    /// Complete when the execution has ended; at the head of its answer all but the run time's rest is known.
+    public internal(set) var cost = ExecutionCost()
     /// Body bytes that no worker has taken yet.
     private(set) var pendingBody: [UInt8] = []
     private(set) var isBodyComplete = false

@@ -1,6 +1,6 @@
 // What all pools of this machine share: how many workers may be starting at once, and who waits for room.
 
-public import Model
+internal import Model
 
 /// The machine's room for workers. On the loop's thread.
 public final class Host {

@@ -253,6 +253,7 @@ final class Worker {
             guard rest.count <= entry.answerCredit else { throw .tooMuchData(header.request) }
             inFlight[header.request]?.status = head.head.status
             inFlight[header.request]?.answerCredit -= rest.count
+            call.cost.run = pool.clock.monotonic() - entry.assignedAt
             call.reply.head(head.head)
             if rest.count > 0 { call.reply.chunk(rest) }
         case .chunk:
@@ -262,6 +263,7 @@ final class Worker {
             if body.count > 0 { call.reply.chunk(body) }
         case .end:
             let end = try AnswerFrame.end(body)
+            transport?.readPrinted()
             inFlight.removeValue(forKey: header.request)
             finished(call, entry, end)
         default:

@@ -35,6 +35,8 @@ public struct WorkerRequest: Sendable {
 public struct WorkerTransport {
     /// Queues bytes for the channel; they leave in one write at the end of the turn.
     public let send: (borrowing Span<UInt8>) -> Void
+    /// Delivers now what was written past the channel, so that it is known to which execution it belongs.
+    public let readPrinted: () -> Void
     /// Asks the worker's whole process group to end (SIGTERM).
     public let terminate: () -> Void
     /// Ends the worker's whole process group (SIGKILL).
@@ -43,10 +45,11 @@ public struct WorkerTransport {
     public let close: () -> Void
 
     public init(
-        send: @escaping (borrowing Span<UInt8>) -> Void, terminate: @escaping () -> Void, kill: @escaping () -> Void,
-        close: @escaping () -> Void
+        send: @escaping (borrowing Span<UInt8>) -> Void, readPrinted: @escaping () -> Void,
+        terminate: @escaping () -> Void, kill: @escaping () -> Void, close: @escaping () -> Void
     ) {
         self.send = send
+        self.readPrinted = readPrinted
         self.terminate = terminate
         self.kill = kill
         self.close = close

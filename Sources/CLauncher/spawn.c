@@ -1,0 +1,70 @@
+// The server's side of starting the launcher: this same binary, executed again under another name, with one socket
+// and the zygote's programs. posix_spawn(3), which shares memory until exec: a fork from a large process costs tens
+// of milliseconds (26 ms at 512 MiB, measured).
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+// Descriptors that the file actions could overwrite before they are used are moved out of the way first.
+static int above_launcher_descriptors(int descriptor) {
+    return fcntl(descriptor, F_DUPFD_CLOEXEC, WORKER_PROGRAM + 1);
+}
+
+static int spawn(const char *python, const int descriptors[3], pid_t *pid) {
+    posix_spawn_file_actions_t actions;
+    int error = posix_spawn_file_actions_init(&actions);
+    if (error) return error;
+    for (int i = 0; i < 3 && !error; i++) {
+        error = posix_spawn_file_actions_adddup2(&actions, descriptors[i], LAUNCHER_SOCKET + i);
+    }
+    if (!error) {
+        char *arguments[] = {TAIBAI_LAUNCHER_NAME, (char *)python, NULL};
+        // A binary that is not linked statically may need this to find Swift's libraries; nothing else is handed on.
+        char libraries[4096] = "LD_LIBRARY_PATH=";
+        const char *path = getenv("LD_LIBRARY_PATH");
+        char *environment[] = {NULL, NULL};
+        if (path && strlen(path) + strlen(libraries) < sizeof libraries) {
+            strcat(libraries, path);
+            environment[0] = libraries;
+        }
+        error = posix_spawn(pid, "/proc/self/exe", &actions, NULL, arguments, environment);
+    }
+    posix_spawn_file_actions_destroy(&actions);
+    return error;
+}
+
+int taibai_spawn_launcher(const char *python, const int programs[2], pid_t *pid, int *server_end, uint32_t *step) {
+    *step = TAIBAI_STEP_LAUNCHER_SOCKET;
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) return errno;
+    int moved[3] = {
+        above_launcher_descriptors(ends[1]), above_launcher_descriptors(programs[0]),
+        above_launcher_descriptors(programs[1])};
+    int error = 0;
+    for (int i = 0; i < 3; i++) {
+        if (moved[i] < 0) error = errno;
+    }
+    if (!error && fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0) error = errno;
+    if (!error) {
+        *step = TAIBAI_STEP_LAUNCHER_SPAWN;
+        error = spawn(python, moved, pid);
+    }
+    for (int i = 0; i < 3; i++) {
+        if (moved[i] >= 0) close(moved[i]);
+    }
+    close(ends[1]);
+    if (error) {
+        close(ends[0]);
+        return error;
+    }
+    *server_end = ends[0];
+    return 0;
+}

@@ -1,0 +1,152 @@
+// Zygotes: processes that have a runtime loaded and clone themselves for each worker. They are started and ordered
+// here; Runtime/python3/zygote.py is what runs in one. A clone is a child of the launcher (CLONE_PARENT), not of the
+// zygote, so that a lost zygote takes no worker with it.
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "state.h"
+
+// A zygote that says nothing for so long while an order waits is stuck. 30 s: a start of python3 from a cold disk on
+// a busy machine takes seconds.
+enum { ZYGOTE_SILENCE_MAX = 30000 };
+
+static void tell_down(struct launcher *l, uint32_t runtime, uint32_t step, int error, int status) {
+    tell(l, (struct taibai_event){
+        .kind = TAIBAI_ZYGOTE_DOWN, .runtime = runtime, .step = step, .error = error, .status = status}, -1);
+}
+
+/// Starts the zygote of a runtime, unless it runs.
+void zygote_start(struct launcher *l, uint32_t runtime) {
+    struct zygote *zygote = &l->zygotes[runtime];
+    if (zygote->pid > 0) {
+        if (zygote->is_up) {
+            tell(l, (struct taibai_event){
+                .kind = TAIBAI_ZYGOTE_UP, .runtime = runtime, .pid = zygote->pid}, -1);
+        }
+        return;
+    }
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {
+        tell_down(l, runtime, TAIBAI_STEP_DESCRIPTORS, errno, 0);
+        return;
+    }
+    int pidfd;
+    pid_t pid = taibai_clone(&pidfd);
+    if (pid == 0) taibai_child_exec_zygote(l->python, runtime, l->self, ends[1], l->reports_out);
+    int error = errno;
+    close(ends[1]);
+    if (pid < 0) {
+        close(ends[0]);
+        tell_down(l, runtime, TAIBAI_STEP_CLONE, error, 0);
+        return;
+    }
+    close(pidfd);
+    *zygote = (struct zygote){.pid = pid, .socket = ends[0]};
+}
+
+/// Gives the order for a worker that is CLONING; starts the zygote when none runs. The order then waits in its socket.
+void zygote_order(
+    struct launcher *l, struct worker *worker, const struct taibai_order *order, const int *descriptors) {
+    struct zygote *zygote = &l->zygotes[worker->runtime];
+    if (zygote->pid == 0) zygote_start(l, worker->runtime);
+    int error = zygote->pid > 0 ? 0 : ESRCH;
+    // The queue holds more orders than may wait (CLONES_MAX), so it is never full.
+    if (!error) error = taibai_send(zygote->socket, order, sizeof *order, descriptors, TAIBAI_DESCRIPTORS_MAX);
+    if (error) {
+        tell_failed(l, worker->id, TAIBAI_STEP_ZYGOTE, error);
+        worker_remove(l, worker);
+        return;
+    }
+    if (l->cloning++ == 0) l->cloning_since = milliseconds();
+}
+
+static void take_answer(
+    struct launcher *l, uint32_t runtime, const struct taibai_clone_answer *answer, int *pidfd) {
+    struct zygote *zygote = &l->zygotes[runtime];
+    l->cloning_since = milliseconds();
+    if (answer->worker == 0) {
+        zygote->is_up = true;
+        tell(l, (struct taibai_event){.kind = TAIBAI_ZYGOTE_UP, .runtime = runtime, .pid = zygote->pid}, -1);
+        return;
+    }
+    struct worker *worker = worker_by_id(l, answer->worker);
+    // A zygote only repeats what it was asked, and each order once.
+    if (!worker || worker->state != WORKER_CLONING || worker->runtime != runtime) return;
+    l->cloning--;
+    if (answer->error != 0 || answer->pid <= 0 || *pidfd < 0) {
+        tell_failed(l, worker->id, TAIBAI_STEP_CLONE, answer->error ? answer->error : EPROTO);
+        worker_remove(l, worker);
+        return;
+    }
+    worker_set_pid(l, worker, answer->pid, *pidfd);
+    *pidfd = -1;
+    worker->state = WORKER_SETTING_UP;
+    worker_progressed(l, worker);
+}
+
+/// Reads what the zygote has answered. A zygote that closed its socket or speaks nonsense is killed; its end, which
+/// follows, tells the server.
+void zygote_answers(struct launcher *l, uint32_t runtime) {
+    struct zygote *zygote = &l->zygotes[runtime];
+    while (zygote->pid > 0) {
+        struct taibai_clone_answer answer;
+        int descriptors[TAIBAI_DESCRIPTORS_MAX];
+        int error = taibai_receive(zygote->socket, &answer, sizeof answer, descriptors);
+        if (error == EAGAIN) return;
+        if (error) {
+            kill(zygote->pid, SIGKILL);
+            return;
+        }
+        take_answer(l, runtime, &answer, &descriptors[0]);
+        for (int i = 0; i < TAIBAI_DESCRIPTORS_MAX; i++) {
+            if (descriptors[i] >= 0) close(descriptors[i]);
+        }
+    }
+}
+
+// Forgets a zygote that is dead or dying: its open orders fail. A worker it cloned but did not announce is swept up as
+// a child that belongs to nobody.
+static struct zygote forget(struct launcher *l, uint32_t runtime) {
+    struct zygote *zygote = &l->zygotes[runtime];
+    zygote_answers(l, runtime);
+    struct zygote was = *zygote;
+    close(zygote->socket);
+    *zygote = (struct zygote){0};
+    for (int i = 0; i < TAIBAI_WORKERS_MAX; i++) {
+        struct worker *worker = &l->workers[i];
+        if (worker->state != WORKER_CLONING || worker->runtime != runtime) continue;
+        l->cloning--;
+        tell_failed(
+            l, worker->id, was.failed_step ? was.failed_step : TAIBAI_STEP_ZYGOTE,
+            was.failed_step ? was.failed_error : EPIPE);
+        worker_remove(l, worker);
+    }
+    l->must_sweep = true;
+    return was;
+}
+
+/// The zygote has ended by itself and has been waited for.
+void zygote_ended(struct launcher *l, uint32_t runtime, int status) {
+    struct zygote was = forget(l, runtime);
+    tell_down(l, runtime, was.failed_step ? was.failed_step : TAIBAI_STEP_ZYGOTE, was.failed_error, status);
+}
+
+/// Kills the zygote of a runtime, if there is one. Its place is free at once; the dying process is waited for like any
+/// other child that nobody knows.
+void zygote_stop(struct launcher *l, uint32_t runtime) {
+    if (l->zygotes[runtime].pid == 0) return;
+    kill(l->zygotes[runtime].pid, SIGKILL);
+    forget(l, runtime);
+    tell_down(l, runtime, TAIBAI_STEP_NONE, 0, SIGKILL);
+}
+
+/// Kills zygotes that leave orders unanswered.
+void zygotes_check_time(struct launcher *l) {
+    if (l->cloning == 0 || milliseconds() - l->cloning_since < ZYGOTE_SILENCE_MAX) return;
+    for (int runtime = 0; runtime < TAIBAI_RUNTIMES_END; runtime++) {
+        if (l->zygotes[runtime].pid > 0) kill(l->zygotes[runtime].pid, SIGKILL);
+    }
+}

@@ -1,0 +1,1 @@
+extension ControlDoor { var jobRoutes: [Route] { [] } }

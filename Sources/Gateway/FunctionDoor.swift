@@ -1,0 +1,133 @@
+// The HTTP trigger: requests for functions, as they are, to the engine and back. Knows paths and headers; knows nothing
+// of workers or of what a function's contract makes of the request.
+
+public import Dispatcher
+public import HTTP
+public import Model
+internal import WorkerPool
+
+/// Turns HTTP requests into executions. On the loop's thread.
+public final class FunctionDoor {
+    /// Body of an asynchronous request, which is stored: 6 MiB, as for synchronous ones of the `lambda` contract.
+    public static let asyncBodyBytesMax = 6 << 20
+    static let callPrefix = "/function/".utf8.count
+    static let asyncPrefix = "/async-function/".utf8.count
+
+    private let engine: Engine
+
+    public init(engine: Engine) { self.engine = engine }
+
+    /// Serves `/function/…` and `/async-function/…`.
+    /// - Returns: false when the path is neither; then nothing was done.
+    public func serve(_ exchange: Exchange) -> Bool {
+        let path = exchange.head.bytes[exchange.head.pathRange]
+        if path.starts(with: "/function/".utf8) {
+            call(exchange, path, prefix: Self.callPrefix)
+        } else if path.starts(with: "/async-function/".utf8) {
+            accept(exchange, path, prefix: Self.asyncPrefix)
+        } else {
+            return false
+        }
+        return true
+    }
+
+    /// Runs a function for the control API: the same as the HTTP trigger but for the trigger's name.
+    public func invoke(_ exchange: Exchange, _ reference: FunctionReference) {
+        do throws(Problem) {
+            let version = try engine.catalog.resolve(reference)
+            start(exchange, version, trigger: .invoke, path: "/".utf8)
+        } catch {
+            exchange.answer(error)
+        }
+    }
+
+    private func call(_ exchange: Exchange, _ path: ArraySlice<UInt8>, prefix: Int) {
+        do throws(Problem) {
+            let (version, rest) = try resolve(path, prefix: prefix)
+            start(exchange, version, trigger: .http, path: rest)
+        } catch {
+            exchange.answer(error)
+        }
+    }
+
+    private func start(
+        _ exchange: Exchange, _ version: FunctionVersion, trigger: Trigger, path: some Collection<UInt8>
+    ) {
+        let id = engine.makeID()
+        Conversation(exchange, engine: engine, id: id, version: version)
+            .start(version, trigger: trigger, fields: fields(of: exchange, path: path))
+    }
+
+    private func resolve(
+        _ path: ArraySlice<UInt8>, prefix: Int
+    ) throws(Problem) -> (version: FunctionVersion, rest: ArraySlice<UInt8>) {
+        let found: FunctionPath
+        do throws(NameError) {
+            found = try FunctionPath(path, prefix: prefix)
+        } catch {
+            throw Problem(.functionNotFound, "no function has such a name: \(error)")
+        }
+        let rest = path[(path.startIndex + found.restStart)...]
+        return (try engine.catalog.resolve(found.reference), rest.isEmpty ? [UInt8(ascii: "/")] : rest)
+    }
+
+    /// What the worker is told of the request: our own fields first, then the caller's headers.
+    private func fields(of exchange: Exchange, path: some Collection<UInt8>) -> FieldList {
+        let head = exchange.head
+        var fields = FieldList()
+        fields.append(name: ":method", value: head.bytes[head.methodRange])
+        fields.append(name: ":path", value: path)
+        if let query = head.queryRange { fields.append(name: ":query", value: head.bytes[query]) }
+        fields.append(name: ":source", value: exchange.peer.utf8)
+        fields.append(name: ":host", value: head.bytes[head.hostRange])
+        fields.append(name: ":protocol", value: (head.isHTTP10 ? "HTTP/1.0" : "HTTP/1.1").utf8)
+        for index in 0..<head.fieldCount where head.isForwardable(field: index) {
+            fields.append(
+                name: head.bytes[head.nameRange(ofField: index)], value: head.bytes[head.valueRange(ofField: index)])
+        }
+        return fields
+    }
+}
+
+// Asynchronous calls.
+extension FunctionDoor {
+    /// Takes the whole body, commits the execution, answers 202.
+    private func accept(_ exchange: Exchange, _ path: ArraySlice<UInt8>, prefix: Int) {
+        guard exchange.head.method == .post else {
+            return exchange.answer(
+                Problem(.methodNotAllowed, "an asynchronous call is a POST"), headers: Self.allow("POST"))
+        }
+        do throws(Problem) {
+            let (version, rest) = try resolve(path, prefix: prefix)
+            promise(exchange, version, path: Array(rest))
+        } catch {
+            exchange.answer(error)
+        }
+    }
+
+    /// Accepts an execution for which the caller does not wait; also for the control API.
+    public func promise(_ exchange: Exchange, _ version: FunctionVersion, path: [UInt8]) {
+        let fields = fields(of: exchange, path: path)
+        exchange.collectBody(max: min(Self.asyncBodyBytesMax, version.settings.bodyMax.bytes)) { [engine] body in
+            let id = engine.makeID()
+            let execution = PromisedExecution(
+                id: id, version: version.key, trigger: .async,
+                payload: DurablePayload(fields: fields, body: body).encoded, createdAt: engine.now)
+            engine.enqueue(execution) { problem in
+                guard !exchange.isOver else { return }
+                if let problem { return exchange.answer(problem) }
+                var headers = ResponseHeaders()
+                headers.addOwn("Content-Type", "application/json")
+                headers.addOwn("Location", "/v1/executions/\(id)")
+                headers.addOwn("X-Execution-Id", id.description)
+                exchange.respond(status: 202, headers: headers, body: Array("{\"id\":\"\(id)\"}".utf8))
+            }
+        }
+    }
+
+    static func allow(_ methods: String) -> ResponseHeaders {
+        var headers = ResponseHeaders()
+        headers.addOwn("Allow", methods)
+        return headers
+    }
+}

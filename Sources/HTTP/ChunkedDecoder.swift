@@ -1,0 +1,134 @@
+// Takes the chunked transfer coding off a request body, byte by byte where it frames and in one step where it carries.
+// Extensions and trailers are read over, counted and dropped. Source: RFC 9112 §7.1.
+//
+//   ┌▶ size ─ CR ─▶ sizeEnd ─ LF ─▶ data ─▶ dataCR ─▶ dataLF ─┐
+//   │    └ ; ─▶ extension ─ CR ─┘ └ size 0 ─▶ trailerStart     │
+//   └─────────────────────────────────────────────────────────┘
+//   trailerStart ─▶ trailerName ─▶ trailerValue ─ CR ─▶ trailerLF ─▶ trailerStart;  trailerStart ─ CR ─▶ lastLF ─▶ done
+
+/// A resumable decoder of one chunked body.
+struct ChunkedDecoder: Sendable {
+    /// What a step found.
+    enum Step: Equatable {
+        case needMore
+        /// Positions in the input.
+        case data(Range<Int>)
+        case end
+    }
+
+    private enum Phase: Sendable {
+        case size, sizeEnd, extensions, data, dataCR, dataLF
+        case trailerStart, trailerName, trailerValue, trailerLF, lastLF, done
+    }
+
+    /// 15 hexadecimal digits always fit into 63 bits.
+    private static let sizeDigitsMax = 15
+
+    private let extensionBytesMax: Int
+    private let extensionsBytesMax: Int
+    private let trailerBytesMax: Int
+    private var phase = Phase.size
+    private var digits = 0
+    /// Bytes of the current chunk that are still to come.
+    private var left = 0
+    private var extensionBytes = 0
+    private var extensionsBytes = 0
+    private var trailerBytes = 0
+
+    init(limits: HTTPLimits) {
+        extensionBytesMax = limits.chunkExtensionBytesMax
+        extensionsBytesMax = limits.chunkExtensionsBytesMax
+        trailerBytesMax = limits.trailerBytesMax
+    }
+
+    /// Goes on at `offset` and moves it behind what was used up. After `end` it must not be called again.
+    mutating func next(_ input: Span<UInt8>, from offset: inout Int) throws(RequestRefusal) -> Step {
+        precondition(phase != .done, "the body has ended already")
+        while offset < input.count {
+            if phase == .data {
+                let end = min(input.count, offset + left)
+                let range = offset..<end
+                left -= range.count
+                offset = end
+                if left == 0 { phase = .dataCR }
+                return .data(range)
+            }
+            try take(input[offset])
+            offset += 1
+            if phase == .done { return .end }
+        }
+        return .needMore
+    }
+
+    private mutating func take(_ byte: UInt8) throws(RequestRefusal) {
+        switch phase {
+        case .size: try takeSize(byte)
+        case .extensions: try takeExtension(byte)
+        case .sizeEnd:
+            guard byte == Byte.lineFeed else { throw .badChunkSize }
+            phase = left > 0 ? .data : .trailerStart
+        case .dataCR:
+            guard byte == Byte.carriageReturn else { throw .badChunkEnd }
+            phase = .dataLF
+        case .dataLF:
+            guard byte == Byte.lineFeed else { throw .badChunkEnd }
+            (phase, digits, extensionBytes) = (.size, 0, 0)
+        case .trailerStart, .trailerName, .trailerValue, .trailerLF: try takeTrailer(byte)
+        case .lastLF:
+            guard byte == Byte.lineFeed else { throw .badTrailer }
+            phase = .done
+        case .data, .done: preconditionFailure("take() while \(phase)")
+        }
+    }
+
+    private mutating func takeSize(_ byte: UInt8) throws(RequestRefusal) {
+        if let digit = Byte.hexadecimal(byte) {
+            guard digits < Self.sizeDigitsMax else { throw .chunkSizeTooLarge }
+            digits += 1
+            left = left << 4 | digit
+            return
+        }
+        guard digits > 0 else { throw .badChunkSize }
+        switch byte {
+        case Byte.carriageReturn: phase = .sizeEnd
+        case UInt8(ascii: ";"): phase = .extensions
+        default: throw .badChunkSize
+        }
+    }
+
+    private mutating func takeExtension(_ byte: UInt8) throws(RequestRefusal) {
+        if byte == Byte.carriageReturn {
+            phase = .sizeEnd
+            return
+        }
+        guard Byte.isFieldValue(byte) else { throw .badChunkExtension }
+        extensionBytes += 1
+        extensionsBytes += 1
+        guard extensionBytes <= extensionBytesMax, extensionsBytes <= extensionsBytesMax else {
+            throw .chunkExtensionTooLong
+        }
+    }
+
+    private mutating func takeTrailer(_ byte: UInt8) throws(RequestRefusal) {
+        if phase == .trailerStart, byte == Byte.carriageReturn {
+            phase = .lastLF
+            return
+        }
+        trailerBytes += 1
+        guard trailerBytes <= trailerBytesMax else { throw .trailersTooLong }
+        switch phase {
+        case .trailerStart:
+            guard Byte.isToken(byte) else { throw .badTrailer }
+            phase = .trailerName
+        case .trailerName:
+            if byte == Byte.colon { return phase = .trailerValue }
+            guard Byte.isToken(byte) else { throw .badTrailer }
+        case .trailerValue:
+            if byte == Byte.carriageReturn { return phase = .trailerLF }
+            guard Byte.isFieldValue(byte) else { throw .badTrailer }
+        default:
+            guard byte == Byte.lineFeed else { throw .badTrailer }
+            phase = .trailerStart
+        }
+    }
+}

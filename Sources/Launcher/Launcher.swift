@@ -1,0 +1,273 @@
+// The server's side of the launcher: turns orders into messages and events into callbacks. It never waits: a message
+// that the socket has no room for is queued. What the launcher does with an order is in Sources/CLauncher.
+
+internal import CLauncher
+internal import EventLoop
+internal import Glibc
+public import Model
+
+/// Starts workers and tells when they end. On the loop's thread.
+public final class Launcher {
+    /// What is known of a worker between its order and its end.
+    private struct Record {
+        let started: WorkerSource.Started
+        let exited: WorkerSource.Exited
+        let channel: Int32
+        let output: Int32
+        /// From then on its descriptors belong to the ``WorkerProcess``.
+        var hasStarted = false
+    }
+
+    private struct Message {
+        let request: taibai_request
+        /// Handed on and then closed.
+        let descriptors: [Int32]
+    }
+
+    private let loop: Loop
+    private let process: LauncherProcess
+    private var watch: DescriptorWatch?
+    private var records: [WorkerID: Record] = [:]
+    private var directories: Set<DirectoryID> = []
+    private var lastDirectory: UInt64 = 0
+    private var queue: [Message] = []
+    private var isClosed = false
+
+    /// Called with a sentence for the operator: a zygote that ended by itself, a request the launcher refused.
+    public var onTrouble: ((String) -> Void)?
+    /// The launcher has ended without being told to. All its workers are dead and have been reported so; every further
+    /// start fails.
+    public var onEnd: (() -> Void)?
+
+    init(process: LauncherProcess, loop: Loop) throws(LoopError) {
+        self.process = process
+        self.loop = loop
+        watch = try DescriptorWatch(loop: loop, descriptor: process.socket) { [unowned self] in receive() }
+    }
+
+    /// What this host can give.
+    public var levels: Set<IsolationLevel> { process.levels }
+
+    /// Workers that were ordered and have not ended.
+    public var workerCount: Int { records.count }
+
+    /// Itself, as the pool sees it.
+    public var source: WorkerSource {
+        WorkerSource { [self] order, started, exited in start(order, started: started, exited: exited) }
+    }
+
+    // Directories and zygotes
+
+    /// Makes a package directory known to the launcher, so that workers can be started in it.
+    /// - Throws: ``LaunchError`` when it can't be opened, or 4,096 are registered already.
+    public func register(directory path: String) throws(LaunchError) -> DirectoryID {
+        guard directories.count < Int(TAIBAI_DIRECTORIES_MAX) else {
+            throw LaunchError(step: .directoryTable, errno: ENOSPC)
+        }
+        let descriptor = taibai_open_directory(path)
+        guard descriptor >= 0 else { throw LaunchError(step: .directory, errno: -descriptor) }
+        lastDirectory += 1
+        let id = DirectoryID(lastDirectory)
+        directories.insert(id)
+        var request = taibai_request()
+        request.kind = UInt32(TAIBAI_REGISTER_DIRECTORY)
+        request.directory = id.value
+        send(Message(request: request, descriptors: [descriptor]))
+        return id
+    }
+
+    /// Forgets a package directory. Workers that run in it are not disturbed; orders already given are fulfilled.
+    public func unregister(_ id: DirectoryID) {
+        guard directories.remove(id) != nil else { return }
+        var request = taibai_request()
+        request.kind = UInt32(TAIBAI_UNREGISTER_DIRECTORY)
+        request.directory = id.value
+        send(Message(request: request, descriptors: []))
+    }
+
+    /// Starts the runtime's zygote, if it has one and it is not there: so the first worker need not wait for it.
+    public func prepare(_ runtime: RuntimeName) {
+        if runtime.hasZygote { sendAboutZygote(TAIBAI_START_ZYGOTE, of: runtime) }
+    }
+
+    /// Ends the runtime's zygote to free its memory. Its workers live on; the next order starts it again.
+    public func release(_ runtime: RuntimeName) {
+        if runtime.hasZygote { sendAboutZygote(TAIBAI_STOP_ZYGOTE, of: runtime) }
+    }
+
+    private func sendAboutZygote(_ kind: Int, of runtime: RuntimeName) {
+        var request = taibai_request()
+        request.kind = UInt32(kind)
+        request.runtime = runtime.number
+        send(Message(request: request, descriptors: []))
+    }
+
+    // Workers
+
+    /// Starts a worker. Calls `started` once, never before returning; after success also `exited` once.
+    /// - Precondition: no worker with this number was ordered before.
+    public func start(
+        _ order: WorkerOrder, started: @escaping WorkerSource.Started, exited: @escaping WorkerSource.Exited
+    ) {
+        precondition(records[order.worker] == nil, "worker \(order.worker) ordered twice")
+        var channel: [Int32] = [-1, -1]
+        var output: [Int32] = [-1, -1]
+        var error = isClosed ? ESHUTDOWN : taibai_channel(&channel)
+        if error == 0 {
+            error = taibai_output_pipe(&output)
+            if error != 0 { channel.forEach { Glibc.close($0) } }
+        }
+        guard error == 0 else {
+            let failure = LaunchError(step: isClosed ? .launcherReady : .descriptors, errno: error)
+            return loop.atTurnEnd { started(.failure(failure)) }
+        }
+        records[order.worker] = Record(started: started, exited: exited, channel: channel[0], output: output[0])
+        send(Message(request: order.request, descriptors: [channel[1], output[1]]))
+    }
+
+    private func kill(_ worker: WorkerID, signal: Int32) {
+        guard records[worker] != nil else { return }
+        var request = taibai_request()
+        request.kind = UInt32(TAIBAI_KILL_WORKER)
+        request.worker = worker.value
+        request.signal = signal
+        send(Message(request: request, descriptors: []))
+    }
+
+    // Sending
+
+    private func send(_ message: Message) {
+        guard !isClosed else { return discard(message) }
+        queue.append(message)
+        if queue.count == 1 { flush() }
+    }
+
+    private func flush() {
+        var done = 0
+        for message in queue {
+            var request = message.request
+            let error = taibai_send(
+                process.socket, &request, MemoryLayout<taibai_request>.size, message.descriptors,
+                Int32(message.descriptors.count))
+            if error == EAGAIN { break }
+            done += 1
+            discard(message)
+            // That the launcher is gone is told by reading its socket.
+            if error != 0, error != EPIPE { sendingFailed(message, errno: error) }
+        }
+        queue.removeFirst(done)
+        if !queue.isEmpty { watch?.whenWritable { [unowned self] in flush() } }
+    }
+
+    /// The kernel did not take the message, for want of memory or of descriptors in flight.
+    private func sendingFailed(_ message: Message, errno: Int32) {
+        let error = LaunchError(step: .descriptors, errno: errno)
+        if message.request.kind == UInt32(TAIBAI_START_WORKER) {
+            let worker = WorkerID(message.request.worker)
+            loop.atTurnEnd { [self] in failed(worker, error) }
+        } else {
+            onTrouble?("a request to the launcher was lost: \(error)")
+        }
+    }
+
+    private func discard(_ message: Message) {
+        message.descriptors.forEach { Glibc.close($0) }
+    }
+
+    // Receiving
+
+    private func receive() {
+        while !isClosed {
+            var event = taibai_event()
+            var descriptors = [Int32](repeating: -1, count: Int(TAIBAI_DESCRIPTORS_MAX))
+            let error = taibai_receive(process.socket, &event, MemoryLayout<taibai_event>.size, &descriptors)
+            if error == EAGAIN { return }
+            if error == EMFILE {
+                // A worker's pidfd was lost for want of descriptors, and with it which worker it was.
+                onTrouble?("the launcher's message was lost: \(LaunchError(step: .descriptors, errno: error))")
+                continue
+            }
+            guard error == 0 else { return launcherEnded() }
+            handle(event, descriptor: descriptors[0])
+        }
+    }
+
+    private func handle(_ event: taibai_event, descriptor: Int32) {
+        let worker = event.worker >= 1 && event.worker < 1 << 63 ? WorkerID(event.worker) : nil
+        switch Int(event.kind) {
+        case TAIBAI_STARTED: worker.map { started($0, pid: event.pid, pidfd: descriptor) }
+        case TAIBAI_FAILED: worker.map { failed($0, LaunchError(event)) }
+        case TAIBAI_EXITED: worker.map { exited($0, ExitReport(event)) }
+        case TAIBAI_ZYGOTE_UP: break
+        case TAIBAI_ZYGOTE_DOWN: zygoteEnded(event)
+        default: onTrouble?("the launcher refused a request: \(LaunchError(event))")
+        }
+    }
+
+    private func started(_ worker: WorkerID, pid: Int32, pidfd: Int32) {
+        guard let record = records[worker] else {
+            if pidfd >= 0 { Glibc.close(pidfd) }
+            return
+        }
+        records[worker]?.hasStarted = true
+        let process = WorkerProcess(
+            id: worker, pid: pid, pidfd: pidfd, channel: record.channel, output: record.output
+        ) { [weak self] signal in self?.kill(worker, signal: signal) }
+        record.started(.success(process))
+    }
+
+    private func failed(_ worker: WorkerID, _ error: LaunchError) {
+        guard let record = records.removeValue(forKey: worker) else { return }
+        Glibc.close(record.channel)
+        Glibc.close(record.output)
+        record.started(.failure(error))
+    }
+
+    private func exited(_ worker: WorkerID, _ report: ExitReport) {
+        records.removeValue(forKey: worker)?.exited(report)
+    }
+
+    private func zygoteEnded(_ event: taibai_event) {
+        guard event.step != UInt32(TAIBAI_STEP_NONE) else { return }
+        let runtime = RuntimeName(number: event.runtime)?.rawValue ?? "runtime \(event.runtime)"
+        onTrouble?("the zygote of \(runtime) has ended (\(ExitReport(event))): \(LaunchError(event))")
+    }
+
+    // The end
+
+    private func launcherEnded() {
+        shutDown()
+        let left = records.sorted { $0.key < $1.key }
+        records = [:]
+        for (_, record) in left {
+            if record.hasStarted {
+                record.exited(ExitReport(ending: .unseen))
+            } else {
+                Glibc.close(record.channel)
+                Glibc.close(record.output)
+                record.started(.failure(LaunchError(step: .launcherReady, errno: EPIPE)))
+            }
+        }
+        onEnd?()
+    }
+
+    /// Ends the launcher, which kills every worker first. No callback is called afterwards. Idempotent.
+    public func close() {
+        guard !isClosed else { return }
+        shutDown()
+        for record in records.values where !record.hasStarted {
+            Glibc.close(record.channel)
+            Glibc.close(record.output)
+        }
+        records = [:]
+    }
+
+    private func shutDown() {
+        isClosed = true
+        watch?.close()
+        watch = nil
+        queue.forEach(discard)
+        queue = []
+        Glibc.close(process.socket)
+    }
+}

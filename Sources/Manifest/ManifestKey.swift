@@ -1,0 +1,48 @@
+// The keys there are, what each expects, and what people write who meant one of them.
+
+import Model
+
+/// A key of function.yaml.
+enum ManifestKey: String, CaseIterable {
+    case name, runtime, handler, contract, memory, timeout, concurrency, min, max, queueLengthMax, idleTimeout, env
+    case isolation, description, showErrors
+
+    /// What a value looks like, for the person who wrote another.
+    var expectation: String {
+        switch self {
+        case .name: "a name of a-z, 0-9 and '-', such as hello"
+        case .runtime: Self.words(RuntimeName.allCases)
+        case .handler: "module.function such as main.handler (python3), or the path of a program (exec)"
+        case .contract: Self.words(Contract.allCases)
+        case .memory: "a size with its unit, such as 128MiB"
+        case .timeout, .idleTimeout: "a duration with its unit, such as 30s or 1m30s"
+        case .concurrency, .min, .max, .queueLengthMax: "a whole number, such as 4"
+        case .env: "a mapping of names to values, such as LEVEL: debug"
+        case .isolation: Self.words(IsolationLevel.allCases)
+        case .description: "a text"
+        case .showErrors: "true or false"
+        }
+    }
+
+    private static func words<Word: RawRepresentable>(_ words: [Word]) -> String where Word.RawValue == String {
+        let names = words.map(\.rawValue)
+        return names.count == 1 ? names[0] : names.dropLast().joined(separator: ", ") + " or " + names[names.count - 1]
+    }
+
+    /// Words of other systems for the same thing.
+    private static let synonyms: [String: ManifestKey] = [
+        "entry": .handler, "entrypoint": .handler, "command": .handler, "main": .handler, "language": .runtime,
+        "lang": .runtime, "memorysize": .memory, "memory_size": .memory, "mem": .memory, "environment": .env,
+        "variables": .env, "minscale": .min, "maxscale": .max, "replicas": .max, "workersmin": .min,
+        "workersmax": .max, "workers": .max, "queue": .queueLengthMax, "queuesize": .queueLengthMax,
+        "idle_timeout": .idleTimeout, "deadline": .timeout, "show_errors": .showErrors, "showserrors": .showErrors,
+        "title": .description, "sandbox": .isolation,
+    ]
+
+    /// What to say about a key that is none.
+    static func unknown(_ key: String) -> String {
+        let near = synonyms[key.lowercased()]?.rawValue ?? Suggestion.nearest(to: key, among: Manifest.keys)
+        let hint = near.map { "did you mean '\($0)'? " } ?? ""
+        return "there is no such key; \(hint)The keys are \(Manifest.keys.joined(separator: ", "))"
+    }
+}

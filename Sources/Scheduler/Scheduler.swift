@@ -1,0 +1,1 @@
+public final class JobScheduler { public init() {} }

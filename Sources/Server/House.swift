@@ -1,0 +1,257 @@
+// The house: every room built in order, tied to the next, and taken down in the opposite order. Nothing is decided here
+// that a room could decide itself.
+
+internal import ControlAPI
+internal import Dispatcher
+internal import EventLoop
+internal import Foundation
+internal import Gateway
+internal import HTTP
+internal import Launcher
+internal import Logging
+internal import Model
+internal import Scheduler
+internal import Store
+internal import WorkerPool
+
+/// A running server. On the loop's thread.
+final class House {
+    static let version = "0.1.0"
+
+    private let options: ServerOptions
+    private let log: Logger
+    private let loop: Loop
+    private let launcher: Launcher
+    private let launcherProcess: LauncherProcess
+    private let store: Store
+    private let packages: PackageStore
+    private let engine: Engine
+    private let functionDoor: FunctionDoor
+    private let controlDoor: ControlDoor
+    private let scheduler: JobScheduler
+    private var server: HTTPServer?
+    private var listeners: [Listener] = []
+    private var signals: [SignalWatch] = []
+    private var isStopping = false
+    private(set) var exitCode: Int32 = 0
+
+    /// Builds everything but the listeners.
+    init(
+        _ options: ServerOptions, log: Logger, launcherProcess: LauncherProcess, isolation: IsolationLevel,
+        tokens: Tokens
+    ) throws {
+        self.options = options
+        self.log = log
+        self.launcherProcess = launcherProcess
+        let loop = try StartError.wrap("event loop") { () throws(LoopError) in try Loop() }
+        self.loop = loop
+        let launcher = try StartError.wrap("launcher") { () throws(LoopError) in try launcherProcess.attach(to: loop) }
+        self.launcher = launcher
+        let store = try StartError.wrap("data folder \(options.dataDirectory)") { () throws(StoreError) in
+            try Store(directory: options.dataDirectory, loop: loop)
+        }
+        self.store = store
+        let packages = try StartError.wrap("data folder \(options.dataDirectory)") { () throws(StoreError) in
+            try PackageStore(directory: options.dataDirectory + "/packages")
+        }
+        self.packages = packages
+        let workers = LaunchedWorkers(loop: loop, launcher: launcher) { packages.codeFolder(of: $0) }
+        engine = Engine(
+            catalog: store.catalog, clock: loop.clock, timers: loop.timers,
+            host: Host(cores: ProcessInfo.processInfo.activeProcessorCount), source: workers.source,
+            isolation: isolation, random: SystemRandomNumberGenerator(), recorder: Self.recorder(store, log))
+        scheduler = Scheduling.make(store: store, engine: engine, loop: loop, log: log)
+        functionDoor = FunctionDoor(engine: engine)
+        controlDoor = ControlDoor(
+            engine: engine, store: store, packages: packages, scheduler: scheduler,
+            deployments: Deployments(
+                loop: loop, engine: engine, store: store, packages: packages, isolation: isolation,
+                levels: launcher.levels),
+            facts: ServerFacts(
+                version: Self.version, isolation: isolation, listen: [], baseURL: "",
+                dataDirectory: options.dataDirectory, startedAt: loop.clock.wall(),
+                runtimes: Runtimes.find(pythonPath: options.pythonPath)),
+            tokens: tokens,
+            invoke: { [functionDoor] in functionDoor.invoke($0, $1) },
+            promise: { [functionDoor] in functionDoor.promise($0, $1, path: [UInt8(ascii: "/")]) })
+        store.onCatalog = { [engine] in engine.adopt($0) }
+    }
+
+    private static func recorder(_ store: Store, _ log: Logger) -> Recorder {
+        Recorder(
+            append: { store.append($0) },
+            finish: { record in
+                store.record([record]) { result in
+                    guard case .failure(let error) = result else { return }
+                    // It stays queued in the store, and runs again after a restart: at least once is the promise.
+                    log.error("record not kept", metadata: ["execution": "\(record.id)", "reason": "\(error)"])
+                }
+            },
+            enqueue: { execution, then in
+                store.enqueue([QueuedExecution(execution)]) { result in
+                    switch result {
+                    case .success: then(nil)
+                    case .failure(let error): then(error.problem)
+                    }
+                }
+            },
+            log: { store.append(logs: [$0]) })
+    }
+
+    /// Opens the doors and runs until told to stop.
+    func run() throws {
+        try openDoors()
+        try watchSignals()
+        launcher.onTrouble = { [log] in log.warning("launcher", metadata: ["what": "\($0)"]) }
+        launcher.onEnd = { [self] in
+            log.critical("the launcher has ended: no worker can be started any more; stopping")
+            exitCode = 1
+            stop()
+        }
+        resumePromised(after: nil)
+        scheduler.start()
+        engine.warmMinimums()
+        sweepPackages()
+        loop.run()
+        launcherProcess.waitUntilEnded()
+    }
+
+    private func openDoors() throws {
+        let server = HTTPServer(loop: loop, limits: HTTPLimits()) { [unowned self] in serve($0) }
+        self.server = server
+        for text in options.listen {
+            guard let address = ListenAddress(text) else {
+                throw StartError("listen \(text)", "is no address; write HOST:PORT, [::]:PORT or unix:PATH")
+            }
+            let listener = try StartError.wrap("listen \(text)") { () throws(LoopError) in try server.listen(address) }
+            listeners.append(listener)
+            let bound = Self.url(of: address, port: listener.boundPort)
+            controlDoor.facts.listen.append(bound)
+            if controlDoor.facts.baseURL.isEmpty { controlDoor.facts.baseURL = bound }
+            log.info(
+                "listening",
+                metadata: [
+                    "url": "\(bound)", "isolation": "\(controlDoor.facts.isolation.rawValue)",
+                    "data": "\(options.dataDirectory)", "functions": "\(engine.catalog.functions.count)",
+                ])
+        }
+    }
+
+    private static func url(of address: ListenAddress, port: Int?) -> String {
+        switch address {
+        case .unix: address.description
+        case .tcp(let host, let wanted):
+            "http://" + ListenAddress.tcp(host: host == "::" ? "localhost" : host, port: port ?? wanted).description
+        }
+    }
+
+    private func serve(_ exchange: Exchange) {
+        if functionDoor.serve(exchange) { return }
+        let path = exchange.head.bytes[exchange.head.pathRange]
+        if path.elementsEqual("/healthz".utf8) || path.elementsEqual("/readyz".utf8) { return answerHealth(exchange) }
+        controlDoor.serve(exchange)
+    }
+
+    private func answerHealth(_ exchange: Exchange) {
+        guard !isStopping else {
+            return exchange.answer(Problem(.draining, "the server is shutting down", retryAfterSeconds: 1))
+        }
+        var headers = ResponseHeaders()
+        headers.addOwn("Content-Type", "application/json")
+        exchange.respond(status: 200, headers: headers, body: Array(#"{"status":"ok"}"#.utf8))
+    }
+
+    private func watchSignals() throws {
+        for signal in [SIGTERM, SIGINT] {
+            signals.append(
+                try StartError.wrap("signals") { () throws(LoopError) in
+                    try SignalWatch(loop: loop, signal: signal) { [unowned self] in stop() }
+                })
+        }
+    }
+
+    /// Executions that were promised before the last stop run now, page by page.
+    private func resumePromised(after: ExecutionID?) {
+        store.unfinished(limit: StoreLimit.pageRowsMax, after: after) { [self] result in
+            switch result {
+            case .failure(let error):
+                log.error("promised executions can't be read", metadata: ["reason": "\(error)"])
+            case .success(let page):
+                guard let last = page.last else { return }
+                log.info("resuming promised executions", metadata: ["count": "\(page.count)"])
+                for execution in page { engine.run(PromisedExecution(execution)) }
+                resumePromised(after: last.id)
+            }
+        }
+    }
+
+    private func sweepPackages() {
+        let used = Set(engine.catalog.functions.values.flatMap { $0.versions.map(\.package) })
+        loop.background { [packages] in
+            Result { () throws(StoreError) in try packages.sweep(keeping: used) }
+        } then: { [log] result in
+            switch result {
+            case .success(0): break
+            case .success(let count): log.info("removed unused packages", metadata: ["count": "\(count)"])
+            case .failure(let error): log.warning("packages not swept", metadata: ["reason": "\(error)"])
+            }
+        }
+    }
+
+    /// The first call drains: nothing new is taken, what is in hand ends, then everything is closed. The second one
+    /// ends the workers at once.
+    private func stop() {
+        guard !isStopping else {
+            log.warning("ending workers at once")
+            return engine.kill()
+        }
+        isStopping = true
+        log.info("draining", metadata: ["workers": "\(engine.workers)"])
+        scheduler.stop()
+        loop.timers.schedule(at: loop.now + options.drainTimeout) { [self] in
+            log.warning(
+                "executions in hand did not end in time",
+                metadata: ["drain-timeout": "\(DurationText.format(options.drainTimeout))"])
+            engine.kill()
+        }
+        engine.drain { [self] in closeDoors() }
+    }
+
+    private func closeDoors() {
+        server?.drain { [self] in
+            for listener in listeners { listener.close() }
+            server?.closeAll()
+            store.close { [self] in
+                launcher.close()
+                for signal in signals { signal.close() }
+                log.info("stopped")
+                loop.stop()
+            }
+        }
+    }
+}
+
+extension QueuedExecution {
+    init(_ execution: PromisedExecution) {
+        self.init(
+            id: execution.id, function: execution.version.name, version: execution.version.number,
+            trigger: execution.trigger, payload: execution.payload, createdAt: execution.createdAt)
+    }
+}
+
+extension PromisedExecution {
+    init(_ execution: QueuedExecution) {
+        self.init(
+            id: execution.id, version: VersionKey(name: execution.function, number: execution.version),
+            trigger: execution.trigger, payload: execution.payload, createdAt: execution.createdAt)
+    }
+}
+
+extension StartError {
+    /// Gives an error of a room the context of the start.
+    static func wrap<Value, Cause: Error & CustomStringConvertible>(
+        _ step: String, _ body: () throws(Cause) -> Value
+    ) throws(StartError) -> Value {
+        do throws(Cause) { return try body() } catch { throw StartError(step, error) }
+    }
+}

@@ -1,0 +1,25 @@
+// What runtimes this machine offers.
+
+internal import ControlAPI
+internal import Foundation
+internal import Model
+
+enum Runtimes {
+    /// The runtimes and, for those that can't be used, why.
+    static func find(pythonPath: String) -> [RuntimeFacts] {
+        [python(at: pythonPath), RuntimeFacts(name: .exec, program: nil, version: nil, reason: nil)]
+    }
+
+    /// The version is read off the program's real name (`python3.11`): the server starts no processes to ask.
+    private static func python(at path: String) -> RuntimeFacts {
+        guard FileManager.default.isExecutableFile(atPath: path) else {
+            return RuntimeFacts(
+                name: .python3, program: path, version: nil,
+                reason: "\(path) is not there or can't be executed: install it (`apt-get install python3`), or give "
+                    + "another with --python")
+        }
+        let real = URL(fileURLWithPath: path).resolvingSymlinksInPath().lastPathComponent
+        let version = real.hasPrefix("python") ? String(real.dropFirst(6)) : nil
+        return RuntimeFacts(name: .python3, program: path, version: version, reason: nil)
+    }
+}

@@ -1,0 +1,72 @@
+// The entry to the server: checks what can be checked before anything is opened, starts the launcher while the process
+// has one thread, and builds the house.
+
+internal import ControlAPI
+internal import EventLoop
+internal import Foundation
+internal import Launcher
+internal import Logging
+internal import Model
+
+/// Runs a server.
+public enum ServerMain {
+    /// Serves until SIGTERM or SIGINT. Blocks; call it on the main thread, before any other thread exists.
+    /// - Returns: the exit code: 0 after a clean stop, 1 when it could not start or had to give up, 2 for options that
+    ///   make no sense. Reasons are on standard error.
+    public static func run(_ options: ServerOptions) -> Int32 {
+        do {
+            guard let format = LineLog.Format(rawValue: options.logFormat) else {
+                throw StartError("log format", "'\(options.logFormat)' is none; use text or json")
+            }
+            let log = Logger(label: "taibai") { LineLog(label: $0, format: format) }
+            let launcher = try StartError.wrap("launcher") { () throws(LaunchError) in
+                try LauncherProcess.start(pythonPath: options.pythonPath)
+            }
+            let isolation = try isolation(options, launcher.levels)
+            let tokens = try tokens(options)
+            let house = try House(
+                options, log: log, launcherProcess: launcher, isolation: isolation, tokens: tokens)
+            try house.run()
+            return house.exitCode
+        } catch {
+            FileHandle.standardError.write(Foundation.Data("error: \(error)\n".utf8))
+            return 1
+        }
+    }
+
+    private static func isolation(
+        _ options: ServerOptions, _ levels: Set<IsolationLevel>
+    ) throws(StartError) -> IsolationLevel {
+        guard let wanted = IsolationLevel(rawValue: options.isolation) else {
+            let known = IsolationLevel.allCases.map(\.rawValue).joined(separator: ", ")
+            throw StartError("isolation", "'\(options.isolation)' is none; use one of \(known)")
+        }
+        guard levels.contains(wanted) else {
+            let possible = levels.map(\.rawValue).sorted().joined(separator: ", ")
+            throw StartError(
+                "isolation",
+                "this host can't give '\(wanted.rawValue)'; it gives: \(possible). Start with --isolation LEVEL to "
+                    + "accept another")
+        }
+        return wanted
+    }
+
+    /// Without tokens the control API is open to everybody who can connect, so only this machine may.
+    private static func tokens(_ options: ServerOptions) throws(StartError) -> Tokens {
+        guard let path = options.tokensFile else {
+            for text in options.listen where ListenAddress(text)?.isLoopback == false {
+                throw StartError(
+                    "listen \(text)",
+                    "others than this machine could deploy functions there, and no token is configured; give "
+                        + "--tokens FILE (a line each: TOKEN PROJECT admin|member), or listen on localhost")
+            }
+            return .none
+        }
+        guard let bytes = FileManager.default.contents(atPath: path) else {
+            throw StartError("token file \(path)", "can't be read")
+        }
+        return try StartError.wrap("token file \(path)") { () throws(TokenFileError) in
+            try Tokens(parsing: String(decoding: bytes, as: UTF8.self))
+        }
+    }
+}

@@ -1,0 +1,49 @@
+// What a server is told at its start.
+
+public import Model
+
+/// The options of `taibai serve`. Each has a default that is right on a laptop.
+public struct ServerOptions: Sendable {
+    /// Addresses to listen on, `HOST:PORT` or `unix:PATH`. Default `localhost:8080`, IPv4 and IPv6.
+    public var listen: [String]
+    /// The folder that holds everything durable; made when missing. Default `taibai-data`.
+    public var dataDirectory: String
+    /// `sealed`, `guarded` or `process`: what functions run with that demand nothing.
+    public var isolation: String
+    /// A file of tokens for the control API, a line each: TOKEN PROJECT admin|member. None: no token is asked for,
+    /// which is only allowed on loopback.
+    public var tokensFile: String?
+    /// The interpreter of the runtime python3.
+    public var pythonPath: String
+    /// How long executions in hand may take to end at shutdown. Default 30 s.
+    public var drainTimeout: Duration
+    /// `text` for people, `json` for log collectors; one line a record either way, on standard error.
+    public var logFormat: String
+
+    public init(
+        listen: [String] = ["localhost:8080"], dataDirectory: String = "taibai-data",
+        isolation: String = IsolationLevel.process.rawValue, tokensFile: String? = nil,
+        pythonPath: String = "/usr/bin/python3", drainTimeout: Duration = .seconds(30), logFormat: String = "text"
+    ) {
+        self.listen = listen
+        self.dataDirectory = dataDirectory
+        self.isolation = isolation
+        self.tokensFile = tokensFile
+        self.pythonPath = pythonPath
+        self.drainTimeout = drainTimeout
+        self.logFormat = logFormat
+    }
+}
+
+/// Why a server did not start: what was attempted, and the reason with its cure.
+struct StartError: Error, CustomStringConvertible {
+    let step: String
+    let reason: String
+
+    init(_ step: String, _ reason: some CustomStringConvertible) {
+        self.step = step
+        self.reason = reason.description
+    }
+
+    var description: String { "\(step): \(reason)" }
+}

@@ -1,0 +1,11 @@
+// A value that is made by one thread and read by another after it.
+
+import Synchronization
+
+/// A box with a lock, for a result that leaves a `@Sendable` closure.
+final class Handover<Value: Sendable>: Sendable {
+    private let box = Mutex<Value?>(nil)
+
+    func set(_ value: Value) { box.withLock { $0 = value } }
+    var value: Value? { box.withLock { $0 } }
+}

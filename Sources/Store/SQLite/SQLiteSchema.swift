@@ -1,0 +1,125 @@
+// The tables, as a list of steps from an empty file to today's schema. Steps are append-only: a step that was ever
+// released is never edited.
+
+import GRDB
+
+/// The schema of the SQLite store.
+enum SQLiteSchema {
+    /// The number of the last step, kept in the file as `user_version`.
+    static let version = 1
+    /// "Taib": marks the file as ours, kept as `application_id`. Source: sqlite.org/pragma.html#pragma_application_id.
+    static let applicationID = 0x5461_6962
+
+    static var migrator: DatabaseMigrator {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("1") { db in
+            try db.execute(sql: functions + jobs + executions + logs)
+            try db.execute(sql: "PRAGMA application_id = \(applicationID); PRAGMA user_version = 1")
+        }
+        return migrator
+    }
+
+    /// A function's row outlives the function, because its numbers must not be given again.
+    private static let functions = """
+        CREATE TABLE function (
+            name TEXT NOT NULL PRIMARY KEY,
+            lastNumber INTEGER NOT NULL
+        ) WITHOUT ROWID;
+        CREATE TABLE version (
+            function TEXT NOT NULL REFERENCES function (name),
+            number INTEGER NOT NULL,
+            settings TEXT NOT NULL,
+            package TEXT NOT NULL,
+            packageSize INTEGER NOT NULL,
+            createdAt INTEGER NOT NULL,
+            PRIMARY KEY (function, number)
+        ) WITHOUT ROWID;
+        CREATE TABLE alias (
+            function TEXT NOT NULL,
+            name TEXT NOT NULL,
+            number INTEGER NOT NULL,
+            PRIMARY KEY (function, name),
+            FOREIGN KEY (function, number) REFERENCES version (function, number)
+        ) WITHOUT ROWID;
+
+        """
+
+    private static let jobs = """
+        CREATE TABLE job (
+            id BLOB NOT NULL PRIMARY KEY,
+            name TEXT NOT NULL UNIQUE,
+            function TEXT NOT NULL,
+            qualifier TEXT NOT NULL,
+            scheduleKind TEXT NOT NULL,
+            schedule TEXT NOT NULL,
+            zone TEXT NOT NULL,
+            input BLOB NOT NULL,
+            missed TEXT NOT NULL,
+            status TEXT NOT NULL,
+            createdAt INTEGER NOT NULL,
+            cursor INTEGER NOT NULL,
+            ticksSincePrune INTEGER NOT NULL DEFAULT 0
+        );
+        CREATE INDEX jobOfFunction ON job (function);
+        CREATE INDEX jobToPrune ON job (id) WHERE ticksSincePrune >= 50;
+        CREATE TABLE tick (
+            job BLOB NOT NULL REFERENCES job (id) ON DELETE CASCADE,
+            scheduledAt INTEGER NOT NULL,
+            firedAt INTEGER,
+            outcome TEXT NOT NULL,
+            execution BLOB,
+            reason TEXT NOT NULL,
+            PRIMARY KEY (job, scheduledAt)
+        ) WITHOUT ROWID;
+
+        """
+
+    /// Ids are UUIDs of version 7, so the primary key is also the order of age, and new rows go to one end of it. The
+    /// payload lives apart, so that a list of executions does not drag bodies through the cache.
+    private static let executions = """
+        CREATE TABLE execution (
+            id BLOB NOT NULL PRIMARY KEY,
+            function TEXT NOT NULL,
+            version INTEGER NOT NULL,
+            trigger TEXT NOT NULL,
+            status TEXT NOT NULL,
+            createdAt INTEGER NOT NULL,
+            endedAt INTEGER,
+            isColdStart INTEGER NOT NULL DEFAULT 0,
+            queueNanoseconds INTEGER NOT NULL DEFAULT 0,
+            startNanoseconds INTEGER NOT NULL DEFAULT 0,
+            initNanoseconds INTEGER NOT NULL DEFAULT 0,
+            runNanoseconds INTEGER NOT NULL DEFAULT 0,
+            cpuNanoseconds INTEGER,
+            memoryPeak INTEGER,
+            responseStatus INTEGER,
+            problem TEXT
+        ) WITHOUT ROWID;
+        CREATE INDEX executionOfFunction ON execution (function, id);
+        CREATE INDEX executionUnfinished ON execution (id) WHERE status IN ('queued', 'running');
+        CREATE INDEX executionNotSuccessful ON execution (status, id) WHERE status <> 'success';
+        CREATE TABLE payload (
+            execution BLOB NOT NULL PRIMARY KEY REFERENCES execution (id) ON DELETE CASCADE,
+            bytes BLOB NOT NULL
+        );
+
+        """
+
+    /// `endOffset` is the bytes of all lines ever written up to the end of this one: the first and the last row tell
+    /// how much text there is, without adding it up.
+    private static let logs = """
+        CREATE TABLE log (
+            cursor INTEGER PRIMARY KEY AUTOINCREMENT,
+            endOffset INTEGER NOT NULL,
+            execution BLOB,
+            function TEXT NOT NULL,
+            version INTEGER NOT NULL,
+            time INTEGER NOT NULL,
+            stream TEXT NOT NULL,
+            text TEXT NOT NULL
+        );
+        CREATE INDEX logOfExecution ON log (execution) WHERE execution IS NOT NULL;
+        CREATE INDEX logOfFunction ON log (function);
+
+        """
+}

@@ -1,0 +1,145 @@
+// Executions, their payloads and the log in SQLite.
+
+import GRDB
+import Model
+
+extension SQLiteSession {
+    func enqueue(_ executions: [QueuedExecution]) throws {
+        for execution in executions {
+            try execute(
+                """
+                INSERT INTO execution (id, function, version, trigger, status, createdAt)
+                VALUES (?, ?, ?, ?, 'queued', ?)
+                """,
+                [
+                    execution.id.blob, execution.function.text, execution.version.value, execution.trigger.description,
+                    execution.createdAt.milliseconds,
+                ])
+            try execute(
+                "INSERT INTO payload (execution, bytes) VALUES (?, ?)", [execution.id.blob, execution.payload.blob])
+        }
+    }
+
+    func unfinished(limit: Int, after: ExecutionID?) throws -> [QueuedExecution] {
+        let cursor = try Row.fetchCursor(
+            db.cachedStatement(
+                sql: """
+                    SELECT id, function, version, trigger, createdAt, payload.bytes
+                    FROM execution LEFT JOIN payload ON payload.execution = execution.id
+                    WHERE status IN ('queued', 'running') AND id > ? ORDER BY id LIMIT ?
+                    """), arguments: [(after ?? ExecutionID(value: 0)).blob, StoreLimit.pageRows(limit)])
+        var page: [QueuedExecution] = []
+        var bytes = 0
+        while bytes < StoreLimit.unfinishedBytesMax, let row = try cursor.next() {
+            let execution = try row.queuedExecution()
+            bytes += execution.payload.count
+            page.append(execution)
+        }
+        return page
+    }
+
+    func record(_ records: [ExecutionRecord]) throws {
+        for record in records {
+            try execute(
+                """
+                INSERT INTO execution (id, function, version, trigger, status, createdAt, endedAt, isColdStart,
+                    queueNanoseconds, startNanoseconds, initNanoseconds, runNanoseconds, cpuNanoseconds, memoryPeak,
+                    responseStatus, problem)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                ON CONFLICT (id) DO UPDATE SET
+                    function = excluded.function, version = excluded.version, status = excluded.status,
+                    endedAt = excluded.endedAt, isColdStart = excluded.isColdStart,
+                    queueNanoseconds = excluded.queueNanoseconds, startNanoseconds = excluded.startNanoseconds,
+                    initNanoseconds = excluded.initNanoseconds, runNanoseconds = excluded.runNanoseconds,
+                    cpuNanoseconds = excluded.cpuNanoseconds, memoryPeak = excluded.memoryPeak,
+                    responseStatus = excluded.responseStatus, problem = excluded.problem
+                WHERE execution.status IN ('queued', 'running')
+                """, try record.storedColumns())
+            if record.status.isFinal && record.status != .dead {
+                try execute("DELETE FROM payload WHERE execution = ?", [record.id.blob])
+            }
+        }
+    }
+
+    private static let recordColumns = """
+        SELECT id, function, version, trigger, status, createdAt, endedAt, isColdStart, queueNanoseconds,
+            startNanoseconds, initNanoseconds, runNanoseconds, cpuNanoseconds, memoryPeak, responseStatus, problem
+        FROM execution
+        """
+
+    func executions(_ filter: ExecutionFilter) throws -> ExecutionPage {
+        var conditions: [String] = []
+        var arguments: SQLValues = []
+        if let function = filter.function {
+            conditions.append("function = ?")
+            arguments += [function.text]
+        }
+        if let status = filter.status {
+            conditions.append("status = ?")
+            arguments += [status.rawValue]
+            // Said aloud so that SQLite sees that the small index of all but the successful ones will do.
+            if status != .success { conditions.append("status <> 'success'") }
+        }
+        if let prefix = filter.triggerPrefix {
+            conditions.append("substr(trigger, 1, ?) = ?")
+            arguments += [prefix.unicodeScalars.count, prefix]
+        }
+        if let after = filter.after {
+            conditions.append("id < ?")
+            arguments += [after.blob]
+        }
+        let condition = conditions.isEmpty ? "" : " WHERE " + conditions.joined(separator: " AND ")
+        let limit = StoreLimit.pageRows(filter.limit)
+        // One more than asked tells whether there is a next page.
+        var records = try rows(
+            Self.recordColumns + condition + " ORDER BY id DESC LIMIT ?", arguments + [limit + 1]
+        ) { try $0.executionRecord() }
+        guard records.count > limit else { return ExecutionPage(records: records, next: nil) }
+        records.removeLast()
+        return ExecutionPage(records: records, next: records.last?.id)
+    }
+
+    func execution(_ id: ExecutionID) throws -> ExecutionRecord {
+        let found = try firstRow(Self.recordColumns + " WHERE id = ?", [id.blob]) { try $0.executionRecord() }
+        guard let found else { throw StoreError.notFound(.execution(id)) }
+        return found
+    }
+
+    func append(_ lines: [LogLine]) throws {
+        var endOffset =
+            try firstRow("SELECT endOffset FROM log ORDER BY cursor DESC LIMIT 1") { $0[0] as Int64 } ?? 0
+        for line in lines {
+            endOffset += Int64(line.text.utf8.count)
+            try execute(
+                """
+                INSERT INTO log (endOffset, execution, function, version, time, stream, text)
+                VALUES (?, ?, ?, ?, ?, ?, ?)
+                """,
+                [
+                    endOffset, line.execution?.blob, line.function.text, line.version.value, line.time.milliseconds,
+                    line.stream.rawValue, line.text,
+                ])
+        }
+    }
+
+    func logs(_ filter: LogFilter) throws -> [LogEntry] {
+        var conditions = ["cursor > ?"]
+        var arguments: SQLValues = [filter.after ?? -1]
+        if let function = filter.function {
+            conditions.append("function = ?")
+            arguments += [function.text]
+        }
+        if let execution = filter.execution {
+            conditions.append("execution = ?")
+            arguments += [execution.blob]
+        }
+        let entries = try rows(
+            """
+            SELECT cursor, execution, function, version, time, stream, text FROM log
+            WHERE \(conditions.joined(separator: " AND "))
+            ORDER BY cursor \(filter.after == nil ? "DESC" : "ASC") LIMIT ?
+            """, arguments + [StoreLimit.pageRows(filter.limit)]
+        ) { try $0.logEntry() }
+        return filter.after == nil ? entries.reversed() : entries
+    }
+}

@@ -1,0 +1,79 @@
+// What is no longer kept goes, a few hundred rows at a time.
+
+import GRDB
+import Model
+
+extension SQLiteSession {
+    /// Jobs whose ledger is looked at in one transaction, and the ticks a job gathers before it is.
+    private static let jobsPerStep = 20
+    private static let ticksBetweenPrunes = 50
+
+    func prune(rowsMax: Int, now: WallTime) throws -> Bool {
+        let hasMoreExecutions = try pruneExecutions(rowsMax: rowsMax) == rowsMax
+        let hasMoreLogs = try pruneLogs(rowsMax: rowsMax) == rowsMax
+        let hasMoreTicks = try pruneTicks(now: now) == Self.jobsPerStep
+        return hasMoreExecutions || hasMoreLogs || hasMoreTicks
+    }
+
+    /// Unfinished executions are promises and dead ones wait for a decision, so neither is ever pruned.
+    private func pruneExecutions(rowsMax: Int) throws -> Int {
+        let newestToGo = try firstRow(
+            "SELECT id FROM execution ORDER BY id DESC LIMIT 1 OFFSET ?", [StoreLimit.executionsKept]
+        ) { try $0.id(0) }
+        guard let newestToGo else { return 0 }
+        return try change(
+            """
+            DELETE FROM execution WHERE id IN (
+                SELECT id FROM execution WHERE id <= ? AND status NOT IN ('queued', 'running', 'dead')
+                ORDER BY id LIMIT ?)
+            """, [newestToGo.blob, rowsMax])
+    }
+
+    /// Cursors and offsets both grow from row to row, so only the oldest `rowsMax` rows need to be looked at.
+    private func pruneLogs(rowsMax: Int) throws -> Int {
+        let oldest = try firstRow("SELECT cursor FROM log ORDER BY cursor LIMIT 1") { $0[0] as Int64 }
+        let newest = try firstRow("SELECT cursor, endOffset FROM log ORDER BY cursor DESC LIMIT 1") { row in
+            (cursor: row[0] as Int64, endOffset: row[1] as Int64)
+        }
+        guard let oldest, let newest else { return 0 }
+        return try change(
+            "DELETE FROM log WHERE cursor < ? AND (cursor <= ? OR endOffset <= ?)",
+            [
+                oldest + Int64(rowsMax), newest.cursor - Int64(StoreLimit.logLinesKept),
+                newest.endOffset - StoreLimit.logBytesKept,
+            ])
+    }
+
+    /// - Returns: how many jobs were looked at.
+    private func pruneTicks(now: WallTime) throws -> Int {
+        let jobs = try rows(
+            "SELECT id FROM job WHERE ticksSincePrune >= \(Self.ticksBetweenPrunes) LIMIT \(Self.jobsPerStep)"
+        ) { try $0.id(0) }
+        for job in jobs {
+            try pruneTicks(of: job, now: now)
+            try execute("UPDATE job SET ticksSincePrune = 0 WHERE id = ?", [job.blob])
+        }
+        return jobs.count
+    }
+
+    /// Beyond the newest ones a tick is kept only if it failed: it was skipped, or its execution has not succeeded.
+    private func pruneTicks(of job: ExecutionID, now: WallTime) throws {
+        func instant(offset: Int) throws -> Int64? {
+            try firstRow(
+                "SELECT scheduledAt FROM tick WHERE job = ? ORDER BY scheduledAt DESC LIMIT 1 OFFSET ?",
+                [job.blob, offset]
+            ) { $0[0] as Int64 }
+        }
+        guard let newestToGo = try instant(offset: StoreLimit.ticksKeptPerJob) else { return }
+        let age = StoreLimit.failedTicksKeptFor.nanoseconds / 1_000_000
+        let tooMany = try instant(offset: StoreLimit.failedTicksKeptPerJob) ?? .min
+        try execute(
+            """
+            DELETE FROM tick WHERE job = ?1 AND scheduledAt IN (
+                SELECT scheduledAt FROM tick LEFT JOIN execution ON execution.id = tick.execution
+                WHERE job = ?1 AND scheduledAt <= ?2
+                    AND (scheduledAt <= ?3
+                        OR (outcome <> 'skipped' AND ifnull(execution.status, 'success') = 'success')))
+            """, [job.blob, newestToGo, max(now.milliseconds - age, tooMany)])
+    }
+}

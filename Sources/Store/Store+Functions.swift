@@ -1,0 +1,73 @@
+// Functions, versions and aliases. Each change publishes a new catalog.
+
+import EventLoop
+public import Model
+
+extension Store {
+    /// Makes the next version of the function `settings` names, which becomes its latest. Numbers are never given
+    /// twice, also not after the function was deleted. The package must be in the ``PackageStore`` already.
+    ///
+    /// Answers `limitReached` when the function has ``StoreLimit/versionsPerFunctionMax`` versions.
+    public func publishVersion(
+        settings: FunctionSettings, package: PackageDigest, size: ByteCount,
+        then: @escaping StoreAnswer<FunctionVersion>
+    ) {
+        let now = loop.clock.wall()
+        writeCatalog(
+            { session in
+                try session.publishVersion(settings: settings, package: package, packageSize: size, createdAt: now)
+            },
+            change: { functions, version in
+                let old = functions[version.name]
+                functions[version.name] = FunctionEntry(
+                    versions: (old?.versions ?? []) + [version], aliases: old?.aliases ?? [:])
+            }, then: then)
+    }
+
+    /// Removes one version. Answers `inUse` when an alias or a job names it or when it is the only one, `notFound`
+    /// when it is not there.
+    public func deleteVersion(_ key: VersionKey, then: @escaping StoreAnswer<Void>) {
+        writeCatalog(
+            { try $0.deleteVersion(key) },
+            change: { functions, _ in
+                guard let old = functions[key.name] else { return }
+                functions[key.name] = FunctionEntry(
+                    versions: old.versions.filter { $0.number != key.number }, aliases: old.aliases)
+            }, then: then)
+    }
+
+    /// Removes a function with its versions and aliases; its executions and logs stay until they are pruned. Answers
+    /// `inUse` when a job calls it.
+    public func deleteFunction(_ name: FunctionName, then: @escaping StoreAnswer<Void>) {
+        writeCatalog(
+            { try $0.deleteFunction(name) }, change: { functions, _ in functions[name] = nil }, then: then)
+    }
+
+    /// Points an alias at a version, made if need be. Answers `notFound` when that version is not there.
+    public func setAlias(
+        _ alias: AliasName, of function: FunctionName, to number: VersionNumber, then: @escaping StoreAnswer<Void>
+    ) {
+        changeAlias(alias, of: function, to: number, { try $0.setAlias(alias, of: function, to: number) }, then: then)
+    }
+
+    /// Removes an alias. Answers `inUse` when a job calls through it.
+    public func deleteAlias(
+        _ alias: AliasName, of function: FunctionName, then: @escaping StoreAnswer<Void>
+    ) {
+        changeAlias(alias, of: function, to: nil, { try $0.deleteAlias(alias, of: function) }, then: then)
+    }
+
+    private func changeAlias(
+        _ alias: AliasName, of function: FunctionName, to number: VersionNumber?,
+        _ run: @escaping @Sendable (any StoreSession) throws -> Void, then: @escaping StoreAnswer<Void>
+    ) {
+        writeCatalog(
+            run,
+            change: { functions, _ in
+                guard let old = functions[function] else { return }
+                var aliases = old.aliases
+                aliases[alias] = number
+                functions[function] = FunctionEntry(versions: old.versions, aliases: aliases)
+            }, then: then)
+    }
+}

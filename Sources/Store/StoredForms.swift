@@ -1,0 +1,144 @@
+// How values become text in the database: the same in every backend. What is read back is checked again, because a
+// file can be damaged or come from a later Taibai.
+
+import Foundation
+import Model
+
+/// The settings of a version as JSON. A setting that a later release adds is optional here, so old rows stay readable.
+struct StoredSettings: Codable {
+    private var name: String
+    private var runtime: String
+    private var handler: String
+    private var contract: String
+    private var memory: Int
+    private var timeoutMilliseconds: Int64
+    private var concurrency: Int
+    private var min: Int
+    private var max: Int
+    private var queueLengthMax: Int?
+    private var idleTimeoutMilliseconds: Int64
+    private var env: [String: String]?
+    private var isolation: String?
+    private var showErrors: Bool?
+    private var description: String?
+
+    init(_ settings: FunctionSettings) {
+        name = settings.name.text
+        runtime = settings.runtime.rawValue
+        handler = settings.handler
+        contract = settings.contract.rawValue
+        memory = settings.memory.bytes
+        timeoutMilliseconds = settings.timeout.nanoseconds / 1_000_000
+        concurrency = settings.concurrency
+        min = settings.workersMin
+        max = settings.workersMax
+        queueLengthMax = settings.queueLengthMaxSetting
+        idleTimeoutMilliseconds = settings.idleTimeout.nanoseconds / 1_000_000
+        env = settings.environment.isEmpty ? nil : settings.environment
+        isolation = settings.isolation?.rawValue
+        showErrors = settings.showsErrors ? true : nil
+        description = settings.description.isEmpty ? nil : settings.description
+    }
+
+    /// - Throws: ``StoreError`` `damaged` when the text is not what ``text()`` made.
+    static func settings(_ text: String) throws -> FunctionSettings {
+        do {
+            return try JSONDecoder().decode(StoredSettings.self, from: Data(text.utf8)).settings()
+        } catch let error as StoreError {
+            throw error
+        } catch {
+            throw StoreError.damaged("the settings of a version can't be read: \(error)")
+        }
+    }
+
+    func text() throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(self), as: UTF8.self)
+    }
+
+    private func settings() throws -> FunctionSettings {
+        var settings = FunctionSettings(
+            name: try FunctionName(name), runtime: try stored(runtime, "runtime"), handler: handler)
+        settings.contract = try stored(contract, "contract")
+        settings.memory = ByteCount(bytes: memory)
+        settings.timeout = .milliseconds(timeoutMilliseconds)
+        settings.concurrency = concurrency
+        settings.workersMin = min
+        settings.workersMax = max
+        settings.queueLengthMaxSetting = queueLengthMax
+        settings.idleTimeout = .milliseconds(idleTimeoutMilliseconds)
+        settings.environment = env ?? [:]
+        if let isolation { settings.isolation = try stored(isolation, "isolation") as IsolationLevel }
+        settings.showsErrors = showErrors ?? false
+        settings.description = description ?? ""
+        return settings
+    }
+}
+
+/// A problem as JSON.
+struct StoredProblem: Codable {
+    private var code: String
+    private var detail: String
+    private var retryAfterSeconds: Int?
+    private var functionError: FunctionError?
+
+    static func text(_ problem: Problem?) throws -> String? {
+        guard let problem else { return nil }
+        let stored = StoredProblem(
+            code: problem.code.rawValue, detail: problem.detail, retryAfterSeconds: problem.retryAfterSeconds,
+            functionError: problem.functionError)
+        return String(decoding: try JSONEncoder().encode(stored), as: UTF8.self)
+    }
+
+    static func problem(_ text: String) throws -> Problem {
+        do {
+            let stored = try JSONDecoder().decode(StoredProblem.self, from: Data(text.utf8))
+            return Problem(
+                // A code of a later release is still a problem, if one without a name here.
+                ProblemCode(rawValue: stored.code) ?? .internalFault, stored.detail,
+                retryAfterSeconds: stored.retryAfterSeconds, functionError: stored.functionError)
+        } catch {
+            throw StoreError.damaged("the problem of an execution can't be read: \(error)")
+        }
+    }
+}
+
+extension Schedule {
+    /// What kind, the schedule itself, and its zone (empty when it has none), each as text.
+    var storedForm: (kind: String, text: String, zone: String) {
+        switch self {
+        case .cron(let expression, let zone): ("cron", expression.text, zone.identifier)
+        case .every(let interval): ("every", String(interval.nanoseconds / 1_000_000), "")
+        case .at(let time): ("at", String(time.milliseconds), "")
+        }
+    }
+
+    /// - Parameter seed: the job's name, which `H` in a cron expression is computed from.
+    init(kind: String, text: String, zone: String, seed: String) throws {
+        switch (kind, Int64(text)) {
+        case ("cron", _): self = .cron(try CronExpression(text, seed: seed), zone: try ZoneName(zone))
+        case ("every", let milliseconds?): self = .every(.milliseconds(milliseconds))
+        case ("at", let milliseconds?): self = .at(WallTime(milliseconds: milliseconds))
+        default: throw StoreError.damaged("there is no schedule '\(kind) \(text)'")
+        }
+    }
+}
+
+extension Qualifier {
+    /// Empty, `:7` or `@live`: what stands behind the name in a call.
+    var storedText: String {
+        switch self {
+        case .latest: ""
+        case .version(let number): ":\(number)"
+        case .alias(let alias): "@\(alias)"
+        }
+    }
+}
+
+/// The case of an enumeration that a stored word stands for.
+/// - Throws: ``StoreError`` `damaged` when there is none.
+func stored<Value: RawRepresentable>(_ text: String, _ what: String) throws -> Value where Value.RawValue == String {
+    guard let value = Value(rawValue: text) else { throw StoreError.damaged("there is no \(what) '\(text)'") }
+    return value
+}

@@ -1,0 +1,97 @@
+// The files of a new function.
+
+import Model
+
+/// What `taibai new` writes.
+enum NewTemplate {
+    struct File {
+        let name: String
+        let text: String
+        var isExecutable = false
+    }
+
+    /// All files of a new function; the first is its manifest.
+    static func files(name: FunctionName, runtime: RuntimeName) -> [File] {
+        let program = program(name, runtime)
+        return [
+            File(name: "function.yaml", text: manifest(name, runtime)), program,
+            File(name: "README.md", text: readme(name, program)),
+            File(name: "event.json", text: "{\"name\": \"Ada\"}\n"),
+        ]
+    }
+
+    private static func manifest(_ name: FunctionName, _ runtime: RuntimeName) -> String {
+        """
+        name: \(name)
+        runtime: \(runtime.rawValue)
+        handler: \(runtime == .python3 ? "main.handler" : "bootstrap")
+        # What else can be set, with what it is when it is not:
+        # memory: 128MiB        # of one worker
+        # timeout: 30s          # from arrival to the end of the answer
+        # concurrency: 1        # executions that one worker may hold at once
+        # min: 0                # workers kept although idle
+        # max: 16               # workers at most
+        # idleTimeout: 5m       # how long an idle worker stays
+        # env:
+        #   GREETING: Hello
+
+        """
+    }
+
+    private static func program(_ name: FunctionName, _ runtime: RuntimeName) -> File {
+        switch runtime {
+        case .python3:
+            File(
+                name: "main.py",
+                text: #"""
+                    """\#(name): a function for Taibai."""
+                    import json
+
+
+                    def handler(event, context):
+                        """Greets. What is returned becomes the body of the answer, as JSON."""
+                        # Over HTTP the input is the body of the request; from a job it is the event itself.
+                        data = json.loads(event.get("body") or "{}") if "requestContext" in event else event
+                        name = data.get("name", "world")
+                        print(f"greeting {name}")  # lands in: taibai logs \#(name)
+                        return {"message": f"Hello, {name}!"}
+
+                    """#)
+        case .exec:
+            File(
+                name: "bootstrap",
+                text: #"""
+                    #!/usr/bin/env bash
+                    # \#(name): a function for Taibai. The request's body comes on standard input; what is written to
+                    # standard output is the body of the answer, and what goes to standard error is logged.
+                    set -euo pipefail
+
+                    input=$(cat)
+                    echo "got ${#input} bytes" >&2 # lands in: taibai logs \#(name)
+                    printf 'Hello! You sent: %s\n' "$input"
+
+                    """#,
+                isExecutable: true)
+        }
+    }
+
+    private static func readme(_ name: FunctionName, _ program: File) -> String {
+        """
+        # \(name)
+
+        | file | what it is |
+        |---|---|
+        | `function.yaml` | the settings |
+        | `\(program.name)` | the code |
+        | `event.json` | an input to test with |
+
+        ```
+        taibai deploy
+        taibai invoke \(name) -d @event.json
+        curl localhost:8080/function/\(name) -d '{"name":"Ada"}'
+        taibai logs \(name)
+        ```
+
+        """
+    }
+}

@@ -1,0 +1,73 @@
+// taibai serve: the flags of the server. What they start is the Server room.
+
+import ArgumentParser
+import Client
+import Glibc
+import Model
+import Server
+
+/// Runs the server until it is told to stop.
+struct Serve: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Run the server.",
+        discussion: """
+            Serves functions and the control API on the same address until SIGINT or SIGTERM; then it takes no more \
+            work, finishes what is running, and stops. An address beyond this machine needs --tokens-file.
+
+              taibai serve
+              taibai serve --listen 127.0.0.1:9000 --listen unix:/run/taibai.sock --data /var/lib/taibai
+              taibai serve --listen '[::]:8080' --tokens-file /etc/taibai/tokens
+            """)
+
+    /// How the server's own log is written.
+    enum LogFormat: String, ExpressibleByArgument, CaseIterable {
+        case text, json
+    }
+
+    @Option(
+        help: ArgumentHelp(
+            "Where to listen: HOST:PORT or unix:/PATH. May be given several times.", valueName: "address"))
+    var listen = ["localhost:8080"]
+
+    @Option(
+        help: ArgumentHelp("The folder for everything that must last.", valueName: "folder"), completion: .directory)
+    var data = "taibai-data"
+
+    @Option(help: "How far workers are shut away from the machine.", transform: Self.isolation)
+    var isolation = IsolationLevel.process
+
+    @Option(
+        help: ArgumentHelp(
+            "A file with one token a line; whoever uses the control API must send one of them.", valueName: "file"),
+        completion: .file())
+    var tokensFile: String?
+
+    @Option(help: ArgumentHelp("The Python that runs python3 functions.", valueName: "path"), completion: .file())
+    var python = "/usr/bin/python3"
+
+    @Option(
+        help: ArgumentHelp(
+            "How long running executions may take to finish when the server stops. (default: 30s)",
+            valueName: "duration"),
+        transform: Reading.duration)
+    var drainTimeout = Duration.seconds(30)
+
+    @Option(help: "How the server's own log is written.")
+    var logFormat = LogFormat.text
+
+    func run() throws {
+        let status = ServerMain.run(
+            ServerOptions(
+                listen: listen, dataDirectory: data, isolation: isolation.rawValue, tokensFile: tokensFile,
+                pythonPath: python, drainTimeout: drainTimeout, logFormat: logFormat.rawValue))
+        guard status == 0 else { throw ExitCode(status) }
+    }
+
+    @Sendable private static func isolation(_ text: String) throws -> IsolationLevel {
+        guard let level = IsolationLevel(rawValue: text) else {
+            let levels = IsolationLevel.allCases.map(\.rawValue).joined(separator: ", ")
+            throw ValidationError("the levels are \(levels)")
+        }
+        return level
+    }
+}

@@ -1,0 +1,202 @@
+// Runs the built program as a person would: arguments, environment, standard input; with files or a terminal behind
+// its outputs.
+
+import Foundation
+import Glibc
+import Testing
+
+/// A folder that is deleted at the end of a test.
+final class TemporaryFolder: Sendable {
+    let path: String
+
+    init() {
+        var template = Array("/tmp/taibai-test-XXXXXX".utf8CString)
+        let made = mkdtemp(&template)
+        precondition(made != nil, "no temporary folder: errno \(errno)")
+        path = template.withUnsafeBufferPointer { buffer in
+            buffer.baseAddress.map { String(cString: $0) } ?? ""
+        }
+    }
+
+    deinit { _ = try? FileManager.default.removeItem(atPath: path) }
+
+    /// Writes a file, with the folders above it.
+    @discardableResult
+    func write(_ name: String, _ text: String, executable: Bool = false) throws -> String {
+        let file = "\(path)/\(name)"
+        try FileManager.default.createDirectory(
+            atPath: (file as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+        try Data(text.utf8).write(to: URL(fileURLWithPath: file))
+        if executable { chmod(file, 0o755) }
+        return file
+    }
+
+    func read(_ name: String) throws -> String { try String(contentsOfFile: "\(path)/\(name)", encoding: .utf8) }
+}
+
+/// What a command line did.
+struct CommandResult {
+    let exitCode: Int32
+    let output: String
+    let error: String
+}
+
+/// The program that was built beside these tests.
+enum Program {
+    static let path: String = {
+        let tests = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
+        let beside = (tests as NSString).deletingLastPathComponent + "/taibai"
+        if FileManager.default.isExecutableFile(atPath: beside) { return beside }
+        // `swift test` may run the bundle through a helper of the toolchain; then the bundle's path is an argument.
+        let bundle = CommandLine.arguments.first { $0.hasSuffix(".xctest") } ?? ""
+        return (bundle as NSString).deletingLastPathComponent + "/taibai"
+    }()
+
+    static func environment(_ server: String?, _ more: [String: String]) -> [String: String] {
+        var variables = ["PATH": "/usr/bin:/bin", "TZ": "UTC", "TERM": "xterm", "LC_ALL": "C.UTF-8"]
+        // Nobody listens on port 1, so a command that should not need a server can't find one by accident.
+        variables["TAIBAI_URL"] = server ?? "http://127.0.0.1:1"
+        return variables.merging(more) { _, new in new }
+    }
+
+    /// Starts the program in its own process.
+    static func spawn(
+        _ arguments: [String], environment: [String: String], folder: String?,
+        descriptors: (input: Int32, output: Int32, error: Int32)
+    ) -> pid_t {
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        if let folder { posix_spawn_file_actions_addchdir_np(&actions, folder) }
+        posix_spawn_file_actions_adddup2(&actions, descriptors.input, 0)
+        posix_spawn_file_actions_adddup2(&actions, descriptors.output, 1)
+        posix_spawn_file_actions_adddup2(&actions, descriptors.error, 2)
+        var argv = ([path] + arguments).map { strdup($0) } + [nil]
+        var envp = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
+        defer { for pointer in argv + envp { free(pointer) } }
+        var pid: pid_t = 0
+        let result = posix_spawn(&pid, path, &actions, nil, &argv, &envp)
+        precondition(result == 0, "can't start \(path): \(String(cString: strerror(result)))")
+        return pid
+    }
+
+    /// The exit code, or 128 and the signal.
+    static func wait(_ pid: pid_t) -> Int32 {
+        var status: Int32 = 0
+        while waitpid(pid, &status, 0) < 0, errno == EINTR {}
+        let signal = status & 0x7F
+        return signal == 0 ? status >> 8 & 0xFF : 128 + signal
+    }
+}
+
+/// Runs a command line to its end, with files behind its outputs.
+/// - Parameter server: for TAIBAI_URL; nil means an address where nobody listens.
+func taibai(
+    _ arguments: String..., server: String? = nil, input: [UInt8] = [], environment: [String: String] = [:],
+    folder: String? = nil
+) throws -> CommandResult {
+    let files = TemporaryFolder()
+    FileManager.default.createFile(atPath: "\(files.path)/in", contents: Data(input))
+    let input = open("\(files.path)/in", O_RDONLY)
+    let output = open("\(files.path)/out", O_WRONLY | O_CREAT, 0o600)
+    let error = open("\(files.path)/err", O_WRONLY | O_CREAT, 0o600)
+    let pid = Program.spawn(
+        arguments, environment: Program.environment(server, environment), folder: folder,
+        descriptors: (input, output, error))
+    for descriptor in [input, output, error] { close(descriptor) }
+    let exitCode = Program.wait(pid)
+    return CommandResult(
+        exitCode: exitCode, output: String(decoding: try Data(contentsOf: URL(fileURLWithPath: "\(files.path)/out")), as: UTF8.self),
+        error: String(decoding: try Data(contentsOf: URL(fileURLWithPath: "\(files.path)/err")), as: UTF8.self))
+}
+
+/// A command that goes on until it is told to stop, on a terminal of its own or with a pipe as standard output.
+final class LiveCommand {
+    private let pid: pid_t
+    private let descriptor: Int32
+    private(set) var text = ""
+    private var hasEnded = false
+
+    /// Longer than any of these tests takes; only a broken program reaches it.
+    private static let patience: Int32 = 30_000
+
+    /// - Parameter columns: nil gives it a pipe, a number a terminal of that width and 40 rows.
+    init(
+        _ arguments: String..., server: String? = nil, columns: Int? = nil, environment: [String: String] = [:],
+        folder: String? = nil
+    ) {
+        let variables = Program.environment(server, environment)
+        if let columns {
+            descriptor = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)
+            grantpt(descriptor)
+            unlockpt(descriptor)
+            var size = winsize(ws_row: 40, ws_col: UInt16(columns), ws_xpixel: 0, ws_ypixel: 0)
+            ioctl(descriptor, UInt(TIOCSWINSZ), &size)
+            let side = open(String(cString: ptsname(descriptor)), O_RDWR | O_NOCTTY)
+            pid = Program.spawn(arguments, environment: variables, folder: folder, descriptors: (side, side, side))
+            close(side)
+        } else {
+            var ends: [Int32] = [0, 0]
+            pipe2(&ends, O_CLOEXEC)
+            let null = open("/dev/null", O_RDWR)
+            pid = Program.spawn(arguments, environment: variables, folder: folder, descriptors: (null, ends[1], null))
+            close(ends[1])
+            close(null)
+            descriptor = ends[0]
+        }
+    }
+
+    deinit {
+        if !hasEnded {
+            kill(pid, SIGKILL)
+            _ = Program.wait(pid)
+        }
+        close(descriptor)
+    }
+
+    /// Reads what the program writes until `part` was in it.
+    func waitFor(_ part: String) throws {
+        while !text.contains(part) { try #require(readMore(), "the program never wrote '\(part)', but: \(text)") }
+    }
+
+    func type(_ keys: String) { FakeServer.writeAll(descriptor, Array(keys.utf8)) }
+    func signal(_ number: Int32) { kill(pid, number) }
+
+    /// Reads to the end and gives the exit code.
+    func finish() -> Int32 {
+        while readMore() {}
+        hasEnded = true
+        return Program.wait(pid)
+    }
+
+    /// Whether there was more. Reading a terminal fails with EIO when the program has gone.
+    private func readMore() -> Bool {
+        var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        guard poll(&entry, 1, Self.patience) > 0 else { return false }
+        let block = FakeServer.readSome(descriptor)
+        text += String(decoding: block, as: UTF8.self)
+        return !block.isEmpty
+    }
+}
+
+extension FakeServer {
+    /// For descriptors that are no sockets.
+    static func writeAll(_ descriptor: Int32, _ bytes: [UInt8]) {
+        _ = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+    }
+}
+
+/// Texts that must not change by accident. `GOLDEN=update swift test` writes them anew.
+enum Golden {
+    static func expect(_ text: String, _ name: String, sourceLocation: SourceLocation = #_sourceLocation) throws {
+        let folder = ((#filePath as NSString).deletingLastPathComponent as NSString).deletingLastPathComponent
+        let path = "\(folder)/Golden/cli/\(name).txt"
+        if ProcessInfo.processInfo.environment["GOLDEN"] == "update" {
+            try FileManager.default.createDirectory(
+                atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+            try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+        }
+        let wanted = try String(contentsOfFile: path, encoding: .utf8)
+        #expect(text == wanted, "differs from Golden/cli/\(name).txt; if it should: GOLDEN=update swift test", sourceLocation: sourceLocation)
+    }
+}

@@ -1,0 +1,200 @@
+// The contract of a backend, first part: functions, versions and aliases. Runs on every backend there is.
+
+import Model
+import Testing
+
+@testable import Store
+
+@Suite struct `Functions in a backend` {
+    private static func publish(_ rig: BackendRig, _ settings: FunctionSettings) throws -> FunctionVersion {
+        try rig.write { session in
+            try session.publishVersion(
+                settings: settings, package: Sample.digest, packageSize: ByteCount(bytes: 1234),
+                createdAt: Sample.start)
+        }
+    }
+
+    @Test(arguments: BackendRig.Kind.allCases)
+    func `come back as they were published`(kind: BackendRig.Kind) throws {
+        try BackendRig.with(kind) { rig in
+            let plain = try Self.publish(rig, Sample.settings("hello"))
+            let unusual = try Self.publish(rig, Sample.unusualSettings("other"))
+            let second = try Self.publish(rig, Sample.unusualSettings("hello"))
+            try rig.write { session in
+                try session.setAlias(Sample.alias("live"), of: plain.name, to: plain.number)
+            }
+
+            let catalog = try rig.read { try $0.catalog() }
+
+            #expect(catalog.functions.count == 2)
+            #expect(catalog.functions[plain.name]?.versions == [plain, second])
+            #expect(catalog.functions[plain.name]?.aliases == [Sample.alias("live"): plain.number])
+            #expect(catalog.functions[unusual.name]?.versions == [unusual])
+            #expect(unusual.settings == Sample.unusualSettings("other"))
+        }
+    }
+
+    @Test(arguments: BackendRig.Kind.allCases)
+    func `never get a number twice, also not after they were deleted`(kind: BackendRig.Kind) throws {
+        try BackendRig.with(kind) { rig in
+            let name = Sample.name("hello")
+            #expect(try Self.publish(rig, Sample.settings("hello")).number.value == 1)
+            #expect(try Self.publish(rig, Sample.settings("hello")).number.value == 2)
+            try rig.write { try $0.deleteVersion(VersionKey(name: name, number: Sample.number(2))) }
+            #expect(try Self.publish(rig, Sample.settings("hello")).number.value == 3)
+            try rig.write { try $0.deleteFunction(name) }
+            #expect(try Self.publish(rig, Sample.settings("hello")).number.value == 4)
+            #expect(try Self.publish(rig, Sample.settings("other")).number.value == 1)
+            let catalog = try rig.read { try $0.catalog() }
+            #expect(catalog.functions[name]?.versions.map(\.number.value) == [4])
+        }
+    }
+
+    @Test(arguments: BackendRig.Kind.allCases)
+    func `have a thousand versions at most`(kind: BackendRig.Kind) throws {
+        try BackendRig.with(kind) { rig in
+            let publish: @Sendable (any StoreSession) throws -> any Sendable = { session in
+                try session.publishVersion(
+                    settings: Sample.settings("hello"), package: Sample.digest, packageSize: ByteCount(bytes: 1),
+                    createdAt: Sample.start)
+            }
+            let all = Array(repeating: publish, count: StoreLimit.versionsPerFunctionMax)
+            for result in try rig.together(all) { _ = try result.get() }
+
+            let error = try rig.failure(publish)
+
+            #expect(error?.description.contains("has 1000 versions") == true)
+            try rig.write { session in
+                try session.deleteVersion(VersionKey(name: Sample.name("hello"), number: Sample.number(5)))
+            }
+            #expect(try Self.publish(rig, Sample.settings("hello")).number.value == 1001)
+        }
+    }
+
+    @Test(arguments: BackendRig.Kind.allCases)
+    func `are deleted with their aliases, and not while a job calls them`(kind: BackendRig.Kind) throws {
+        try BackendRig.with(kind) { rig in
+            let version = try Self.publish(rig, Sample.settings("hello"))
+            let job = try Sample.job("nightly", number: 1)
+            try rig.write { try $0.setAlias(Sample.alias("live"), of: version.name, to: version.number) }
+            try rig.write { try $0.createJob(job) }
+
+            try rig.expectFailure(.inUse(.function(version.name), by: "job 'nightly'")) { try $0.deleteFunction(version.name) }
+            try rig.write { try $0.deleteJob(job.id) }
+            try rig.write { try $0.deleteFunction(version.name) }
+
+            #expect(try rig.read { try $0.catalog() }.functions.isEmpty)
+            try rig.expectFailure(.notFound(.function(version.name))) { try $0.deleteFunction(version.name) }
+        }
+    }
+
+    @Test(arguments: BackendRig.Kind.allCases)
+    func `keep a version that an alias or a job names, and the last one`(kind: BackendRig.Kind) throws {
+        try BackendRig.with(kind) { rig in
+            let first = try Self.publish(rig, Sample.settings("hello"))
+            let second = try Self.publish(rig, Sample.settings("hello"))
+            let third = try Self.publish(rig, Sample.settings("hello"))
+            try rig.write { try $0.setAlias(Sample.alias("live"), of: first.name, to: first.number) }
+            let job = try Sample.job("nightly", number: 1, function: "hello:2")
+            try rig.write { try $0.createJob(job) }
+            func refusal(_ version: FunctionVersion) throws -> StoreError? {
+                try rig.failure { try $0.deleteVersion(version.key) }
+            }
+
+            #expect(try refusal(first) == .inUse(.version(first.key), by: "alias 'hello@live'"))
+            #expect(try refusal(second) == .inUse(.version(second.key), by: "job 'nightly'"))
+            try rig.write { try $0.deleteVersion(third.key) }
+            #expect(try refusal(third) == .notFound(.version(third.key)))
+            try rig.write { try $0.deleteAlias(Sample.alias("live"), of: first.name) }
+            try rig.write { try $0.deleteVersion(first.key) }
+            try rig.write { try $0.deleteJob(job.id) }
+            #expect(try refusal(second) == .inUse(.version(second.key), by: "function 'hello', whose only version it is"))
+            #expect(try rig.read { try $0.catalog() }.functions[first.name]?.versions == [second])
+        }
+    }
+
+    @Test(arguments: BackendRig.Kind.allCases)
+    func `have aliases that move, that are checked, and that are counted`(kind: BackendRig.Kind) throws {
+        try BackendRig.with(kind) { rig in
+            let first = try Self.publish(rig, Sample.settings("hello"))
+            let second = try Self.publish(rig, Sample.settings("hello"))
+            let live = Sample.alias("live")
+            try rig.write { try $0.setAlias(live, of: first.name, to: first.number) }
+            try rig.write { try $0.setAlias(live, of: first.name, to: second.number) }
+            let entry = try rig.read { try $0.catalog() }.functions[first.name]
+            #expect(entry?.version(live) == second)
+
+            let missing = VersionKey(name: first.name, number: Sample.number(9))
+            try rig.expectFailure(.notFound(.version(missing))) { try $0.setAlias(live, of: first.name, to: missing.number) }
+            try rig.expectFailure(.notFound(.function(Sample.name("none")))) { try $0.setAlias(live, of: Sample.name("none"), to: first.number) }
+            for index in 1..<StoreLimit.aliasesPerFunctionMax {
+                try rig.write { try $0.setAlias(Sample.alias("a\(index)"), of: first.name, to: first.number) }
+            }
+            let error = try rig.failure { try $0.setAlias(Sample.alias("more"), of: first.name, to: first.number) }
+            #expect(error?.description.contains("100 aliases") == true)
+            try rig.write { try $0.setAlias(live, of: first.name, to: first.number) }
+            let job = try Sample.job("nightly", number: 1, function: "hello@live")
+            try rig.write { try $0.createJob(job) }
+            try rig.expectFailure(.inUse(.alias(live, of: first.name), by: "job 'nightly'")) { try $0.deleteAlias(live, of: first.name) }
+            try rig.expectFailure(.notFound(.alias(Sample.alias("more"), of: first.name))) { try $0.deleteAlias(Sample.alias("more"), of: first.name) }
+        }
+    }
+}
+
+@Suite struct `Transactions of a backend` {
+    private static let publish: @Sendable (any StoreSession) throws -> any Sendable = { session in
+        try session.publishVersion(
+            settings: Sample.settings("hello"), package: Sample.digest, packageSize: ByteCount(bytes: 1),
+            createdAt: Sample.start)
+    }
+
+    @Test(arguments: BackendRig.Kind.allCases)
+    func `undo an operation that fails, and it alone`(kind: BackendRig.Kind) throws {
+        try BackendRig.with(kind) { rig in
+            let results = try rig.together([
+                Self.publish,
+                { session in
+                    // Half of it is done when it fails.
+                    try session.enqueue([Sample.queued(1)])
+                    return try session.enqueue([Sample.queued(2), Sample.queued(1)])
+                },
+                { try $0.enqueue([Sample.queued(3)]) },
+                { try $0.deleteFunction(Sample.name("none")) },
+                Self.publish,
+            ])
+
+            #expect(results.map { (try? $0.get()) != nil } == [true, false, true, false, true])
+            let ids = try rig.read { try $0.unfinished(limit: 10, after: nil) }.map(\.id)
+            #expect(ids == [Sample.id(3)])
+            #expect(try rig.read { try $0.catalog() }.functions[Sample.name("hello")]?.versions.count == 2)
+        }
+    }
+
+    @Test(arguments: BackendRig.Kind.allCases)
+    func `leave nothing behind when the database fails in them`(kind: BackendRig.Kind) throws {
+        try BackendRig.with(kind) { rig in
+            let broken = StoreError.unavailable(DatabaseCause(code: 10, text: "disk I/O error"))
+            #expect(throws: broken) {
+                _ = try rig.together([Self.publish, { _ in throw broken }, Self.publish])
+            }
+            #expect(try rig.read { try $0.catalog() }.functions.isEmpty)
+            _ = try rig.together([Self.publish])
+            #expect(try rig.read { try $0.catalog() }.functions.count == 1)
+        }
+    }
+
+    @Test(arguments: BackendRig.Kind.allCases)
+    func `are still there when the backend is opened again`(kind: BackendRig.Kind) throws {
+        try TemporaryBackends.with(kind) { open in
+            let first = try open()
+            _ = try first.together([Self.publish, { try $0.enqueue([Sample.queued(1)]) }])
+            first.backend.close()
+
+            let second = try open()
+            defer { second.backend.close() }
+            #expect(try second.read { try $0.catalog() }.functions.count == 1)
+            #expect(try second.read { try $0.unfinished(limit: 10, after: nil) } == [Sample.queued(1)])
+            #expect(try second.read { try $0.checkIntegrity() }.isEmpty)
+        }
+    }
+}

@@ -1,0 +1,46 @@
+// Which descriptors this process has open, to find those that a test leaks.
+
+import Foundation
+public import Testing
+
+/// The open descriptors of the process. Other tests run in the same process at the same time: compare inside an exit
+/// test (`#expect(processExitsWith:)`), which has a process of its own.
+public enum Descriptors {
+    /// Each open descriptor and what it is, such as `socket:[4711]`.
+    public static func open() -> [Int32: String] {
+        guard let folder = opendir("/proc/self/fd") else { return [:] }
+        defer { closedir(folder) }
+        var found: [Int32: String] = [:]
+        while let entry = readdir(folder) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            guard let number = Int32(name), number != dirfd(folder) else { continue }
+            found[number] = target(of: number)
+        }
+        return found
+    }
+
+    /// What is open now and was not in `before`, one line each.
+    public static func opened(since before: [Int32: String]) -> [String] {
+        open().filter { before[$0.key] != $0.value }.sorted { $0.key < $1.key }.map { "\($0.key) → \($0.value)" }
+    }
+
+    /// Records an issue that names what is open now and was not in `before`. As a comment, because of an expectation
+    /// that fails in an exit test only the comment is told.
+    public static func expectNoneOpened(
+        since before: [Int32: String], sourceLocation: SourceLocation = #_sourceLocation
+    ) {
+        let left = opened(since: before)
+        guard !left.isEmpty else { return }
+        Issue.record("left open: \(left.joined(separator: ", "))", sourceLocation: sourceLocation)
+    }
+
+    private static func target(of descriptor: Int32) -> String {
+        var buffer = [UInt8](repeating: 0, count: 256)
+        let length = buffer.withUnsafeMutableBytes { bytes in
+            readlink("/proc/self/fd/\(descriptor)", bytes.baseAddress!, bytes.count)
+        }
+        return length > 0 ? String(decoding: buffer.prefix(length), as: UTF8.self) : "?"
+    }
+}
