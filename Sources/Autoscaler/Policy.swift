@@ -31,9 +31,11 @@ public enum Policy {
                 wanted = max(wanted, (demand + load.concurrency - 1) / load.concurrency)
             }
         }
-        let count = min(wanted, room, load.startsLeftOfFunction, load.startsLeftOfHost)
+        // The budget tames bursts; it must not keep a function without any worker waiting.
+        let functionLeft = reason == .firstWorker ? max(1, load.startsLeftOfFunction) : load.startsLeftOfFunction
+        let count = min(wanted, room, functionLeft, load.startsLeftOfHost)
         if count <= 0 {
-            let isHost = load.startsLeftOfHost <= load.startsLeftOfFunction
+            let isHost = load.startsLeftOfHost <= functionLeft
             return StartDecision(count: 0, reason: isHost ? .hostBudget : .functionBudget)
         }
         return StartDecision(count: count, reason: reason)

@@ -54,10 +54,17 @@ struct EightBytes {
     private static let ones: UInt64 = 0x0101_0101_0101_0101
     private static let tops: UInt64 = 0x8080_8080_8080_8080
 
+    /// The eight bytes from `index` on; nil when there are fewer.
     @inline(__always)
-    init(_ bytes: Span<UInt8>, at index: Int) {
-        word = UInt64(littleEndian: bytes.bytes.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self))
+    init?(_ bytes: Span<UInt8>, at index: Int) {
+        guard index >= 0, index <= bytes.count &- 8 else { return nil }
+        // Unchecked because the line above is the check; a second one costs a quarter of the loops below.
+        let word = bytes.bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: UInt64.self)
+        self.word = UInt64(littleEndian: word)
     }
+
+    @inline(__always)
+    init(word: UInt64) { self.word = word }
 
     @inline(__always)
     private static func each(_ byte: UInt8) -> UInt64 { ones &* UInt64(byte) }
@@ -68,50 +75,45 @@ struct EightBytes {
 
     /// Bytes equal to `byte`. Above the first match the mask may claim too much.
     @inline(__always)
-    private func equal(_ byte: UInt8) -> UInt64 {
+    func equal(_ byte: UInt8) -> UInt64 {
         let difference = word ^ Self.each(byte)
-        return (difference &- Self.ones) & ~difference
+        return (difference &- Self.ones) & ~difference & Self.tops
     }
 
+    /// Bytes that can't stand inside a field value without a second look: control bytes.
     @inline(__always)
-    private static func first(_ mask: UInt64) -> Int { (mask & tops).trailingZeroBitCount >> 3 }
+    var controls: UInt64 { (below(0x20) | equal(0x7f)) & Self.tops }
 
+    /// Bytes that can't stand in a request target: blank, control, from 0x7f, `#`.
     @inline(__always)
-    init(word: UInt64) { self.word = word }
-
-    /// The same bytes with the capital letters among the first `count` made small. Exact for every byte.
-    @inline(__always)
-    func lowerCase(first count: Int = 8) -> UInt64 {
-        let low = word & ~Self.tops
-        let capital = (low &+ Self.each(0x80 - 0x41)) & ~(low &+ Self.each(0x80 - 0x5b)) & ~word & Self.tops
-        let included = count >= 8 ? ~0 : (1 &<< UInt64(8 &* count)) &- 1
-        return word | (capital >> 2) & included
-    }
-
-    /// Index of the first byte that equals `byte`, or 8.
-    @inline(__always)
-    func first(_ byte: UInt8) -> Int { Self.first(equal(byte)) }
-
-    /// Index of the first byte that can't stand inside a field value without a second look (a control byte), or 8.
-    @inline(__always)
-    var firstControl: Int { Self.first(below(0x20) | equal(0x7f)) }
-
-    /// Index of the first byte that can't stand in a request target (blank, control, from 0x7f, `#`), or 8.
-    @inline(__always)
-    var firstOutsideTarget: Int {
+    var outsideTarget: UInt64 {
         let upper = ((word & ~Self.tops) &+ Self.ones) | word
-        return Self.first(below(0x21) | upper | equal(UInt8(ascii: "#")))
+        return (below(0x21) | upper | equal(UInt8(ascii: "#"))) & Self.tops
     }
 
-    /// Index of the first byte that is neither a letter nor a dash, or 8.
+    /// Bytes that are neither a letter nor a dash.
     @inline(__always)
-    var firstOutsideName: Int {
+    var outsideName: UInt64 {
         let small = (word | Self.each(0x20)) & ~Self.tops
         let letter = (small &+ Self.each(0x80 - 0x61)) & ~(small &+ Self.each(0x80 - 0x7b)) & ~word
         let difference = word ^ Self.each(UInt8(ascii: "-"))
         let dash = ~(((difference & ~Self.tops) &+ Self.each(0x7f)) | difference)
-        return Self.first(~(letter | dash))
+        return ~(letter | dash) & Self.tops
     }
+
+    /// The same bytes with capital letters made small. Exact for every byte.
+    @inline(__always)
+    var lowerCase: UInt64 {
+        let low = word & ~Self.tops
+        let capital = (low &+ Self.each(0x80 - 0x41)) & ~(low &+ Self.each(0x80 - 0x5b)) & ~word & Self.tops
+        return word | capital >> 2
+    }
+}
+
+extension UInt64 {
+    /// Index of the first byte that a mask of ``EightBytes`` has matched.
+    @inline(__always)
+    var firstMatch: Int { trailingZeroBitCount >> 3 }
 }
 
 extension StaticString {
@@ -127,9 +129,10 @@ extension Span<UInt8> {
         guard range.count == text.utf8CodeUnitCount else { return false }
         let wanted = text.buffer.span
         var offset = 0
-        while offset &+ 8 <= range.count {
-            let word = EightBytes(self, at: range.lowerBound &+ offset).lowerCase()
-            guard word == EightBytes(wanted, at: offset).word else { return false }
+        while let part = EightBytes(wanted, at: offset) {
+            guard let own = EightBytes(self, at: range.lowerBound &+ offset), own.lowerCase == part.word else {
+                return false
+            }
             offset &+= 8
         }
         while offset < range.count {
@@ -171,10 +174,14 @@ extension Span<UInt8> {
     /// Index of the first `byte` in `range`, or nil.
     func firstIndex(of byte: UInt8, in range: Range<Int>) -> Int? {
         var index = range.lowerBound
-        while index &+ 8 <= range.upperBound {
-            let offset = EightBytes(self, at: index).first(byte)
-            index &+= offset
-            if offset < 8 { return index }
+        while let eight = EightBytes(self, at: index) {
+            let found = eight.equal(byte)
+            if found != 0 {
+                index &+= found.firstMatch
+                return index < range.upperBound ? index : nil
+            }
+            index &+= 8
+            if index >= range.upperBound { return nil }
         }
         while index < range.upperBound {
             if self[index] == byte { return index }
@@ -197,16 +204,27 @@ extension MutableRawSpan {
     @inline(__always)
     mutating func makeLowerCase(_ range: Range<Int>) {
         var index = range.lowerBound
-        while index < range.upperBound, index &+ 8 <= byteCount {
-            let word = UInt64(littleEndian: unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self))
-            let lower = EightBytes(word: word).lowerCase(first: range.upperBound &- index)
-            storeBytes(of: lower.littleEndian, toByteOffset: index, as: UInt64.self)
+        while index &+ 8 <= range.upperBound {
+            storeBytes(of: lowerCase(at: index), toByteOffset: index, as: UInt64.self)
             index &+= 8
         }
-        while index < range.upperBound {
-            let byte = unsafeLoad(fromByteOffset: index, as: UInt8.self)
-            storeBytes(of: Byte.lowercase(byte), toByteOffset: index, as: UInt8.self)
-            index &+= 1
+        guard index < range.upperBound else { return }
+        if index &+ 8 <= byteCount {
+            // The word reaches beyond the range: only its first bytes are replaced.
+            let own: UInt64 = ~0 &>> UInt64(8 &* (8 &- (range.upperBound &- index)))
+            let word = unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self)
+            let mixed = (UInt64(littleEndian: lowerCase(at: index)) & own) | (UInt64(littleEndian: word) & ~own)
+            return storeBytes(of: mixed.littleEndian, toByteOffset: index, as: UInt64.self)
         }
+        for last in index..<range.upperBound {
+            let byte = unsafeLoad(fromByteOffset: last, as: UInt8.self)
+            storeBytes(of: Byte.lowercase(byte), toByteOffset: last, as: UInt8.self)
+        }
+    }
+
+    @inline(__always)
+    private func lowerCase(at index: Int) -> UInt64 {
+        let word = unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self)
+        return EightBytes(word: UInt64(littleEndian: word)).lowerCase.littleEndian
     }
 }

@@ -134,15 +134,13 @@ struct HeadScanner {
 
     private mutating func scanTarget(_ bytes: Span<UInt8>) throws(RequestRefusal) {
         var index = position
-        while true {
-            if index &+ 8 <= bytes.count {
-                let clean = EightBytes(bytes, at: index).firstOutsideTarget
-                index &+= clean
-                if clean < 8 { break }
-            } else {
-                guard index < bytes.count, Self.isTarget(bytes[index]) else { break }
-                index &+= 1
-            }
+        var found: UInt64 = 0
+        while found == 0, let eight = EightBytes(bytes, at: index) {
+            found = eight.outsideTarget
+            index &+= found == 0 ? 8 : found.firstMatch
+        }
+        if found == 0 {
+            while index < bytes.count, Self.isTarget(bytes[index]) { index &+= 1 }
         }
         position = index
         guard index - mark <= targetBytesMax else { throw .targetTooLong }
@@ -176,12 +174,13 @@ struct HeadScanner {
 
     /// How much of the version needs no look at its bytes: all of it, in nearly every request.
     private static func versionStart(_ bytes: Span<UInt8>, _ mark: Int) -> Int {
-        EightBytes(bytes, at: mark).word == version11 ? versionLength : 0
+        EightBytes(bytes, at: mark)?.word == version11 ? versionLength : 0
     }
 
     private mutating func judgeVersion(_ bytes: Span<UInt8>) throws(RequestRefusal) {
-        guard position - mark == Self.versionLength else { throw .badRequestLine }
-        let word = EightBytes(bytes, at: mark).word
+        guard position - mark == Self.versionLength, let word = EightBytes(bytes, at: mark)?.word else {
+            throw .badRequestLine
+        }
         if word == Self.version11 { return facts.isHTTP10 = false }
         let major = bytes[mark + 5]
         let minor = bytes[mark + 7]
@@ -229,10 +228,13 @@ struct HeadScanner {
     private static func endOfName(_ bytes: Span<UInt8>, from start: Int) -> Int {
         var index = start
         while index < bytes.count {
-            if index &+ 8 <= bytes.count {
-                let clean = EightBytes(bytes, at: index).firstOutsideName
-                index &+= clean
-                if clean == 8 { continue }
+            if let eight = EightBytes(bytes, at: index) {
+                let odd = eight.outsideName
+                if odd == 0 {
+                    index &+= 8
+                    continue
+                }
+                index &+= odd.firstMatch
             }
             let byte = bytes[index]
             guard byte != Byte.colon, Byte.isToken(byte), byte != Byte.underscore else { break }
@@ -246,10 +248,13 @@ struct HeadScanner {
     private static func endOfValue(_ bytes: Span<UInt8>, from start: Int) -> Int {
         var index = start
         while index < bytes.count {
-            if index &+ 8 <= bytes.count {
-                let clean = EightBytes(bytes, at: index).firstControl
-                index &+= clean
-                if clean == 8 { continue }
+            if let eight = EightBytes(bytes, at: index) {
+                let odd = eight.controls
+                if odd == 0 {
+                    index &+= 8
+                    continue
+                }
+                index &+= odd.firstMatch
             }
             guard Byte.isFieldValue(bytes[index]) else { break }
             index &+= 1

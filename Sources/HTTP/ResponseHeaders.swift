@@ -81,10 +81,13 @@ extension Span<UInt8> {
     var isFieldValue: Bool {
         var index = 0
         while index < count {
-            if index &+ 8 <= count {
-                let clean = EightBytes(self, at: index).firstControl
-                index &+= clean
-                if clean == 8 { continue }
+            if let eight = EightBytes(self, at: index) {
+                let odd = eight.controls
+                if odd == 0 {
+                    index &+= 8
+                    continue
+                }
+                index &+= odd.firstMatch
             }
             guard Byte.isFieldValue(self[index]) else { return false }
             index &+= 1

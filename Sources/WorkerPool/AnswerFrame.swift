@@ -22,7 +22,28 @@ enum AnswerFrame {
             throw .malformedBody(.head)
         }
         let start = 2 + used
-        return (AnswerHead(status: status, fields: fields, bodyLength: isLast ? body.count - start : nil), start)
+        let length = isLast ? body.count - start : announcedLength(fields)
+        return (AnswerHead(status: status, fields: fields, bodyLength: length), start)
+    }
+
+    /// What a `content-length` field of the worker says, when it is 1 to 18 digits.
+    private static func announcedLength(_ fields: FieldList) -> Int? {
+        var length: Int?
+        fields.forEach { name, value in
+            guard length == nil, String(decoding: name) == "content-length" else { return }
+            length = wholeNumber(value)
+        }
+        return length
+    }
+
+    private static func wholeNumber(_ text: borrowing Span<UInt8>) -> Int? {
+        guard (1...18).contains(text.count) else { return nil }
+        var value = 0
+        for index in 0..<text.count {
+            guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(text[index]) else { return nil }
+            value = value * 10 + Int(text[index] - UInt8(ascii: "0"))
+        }
+        return value
     }
 
     /// An error of the function's code: fields `type`, `message`, and `trace` for each line of the trace.

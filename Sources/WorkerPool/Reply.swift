@@ -9,7 +9,7 @@ public struct AnswerHead: Sendable {
     public let status: Int
     /// Header fields in the function's order; names lower-case, not yet checked for framing fields.
     public let fields: FieldList
-    /// Whether the whole body comes with the head: then the length is known.
+    /// The length of the body, when the worker told it or sent all of it with the head.
     public let bodyLength: Int?
 }
 

@@ -67,15 +67,16 @@ enum Program {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
-        if let folder { posix_spawn_file_actions_addchdir_np(&actions, folder) }
         posix_spawn_file_actions_adddup2(&actions, descriptors.input, 0)
         posix_spawn_file_actions_adddup2(&actions, descriptors.output, 1)
         posix_spawn_file_actions_adddup2(&actions, descriptors.error, 2)
-        var argv = ([path] + arguments).map { strdup($0) } + [nil]
+        // env(1) changes the folder and then becomes the program, so the process stays the same.
+        let words = (folder.map { ["/usr/bin/env", "-C", $0] } ?? []) + [path] + arguments
+        var argv = words.map { strdup($0) } + [nil]
         var envp = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
         defer { for pointer in argv + envp { free(pointer) } }
         var pid: pid_t = 0
-        let result = posix_spawn(&pid, path, &actions, nil, &argv, &envp)
+        let result = posix_spawn(&pid, words[0], &actions, nil, &argv, &envp)
         precondition(result == 0, "can't start \(path): \(String(cString: strerror(result)))")
         return pid
     }
@@ -96,10 +97,10 @@ func taibai(
     folder: String? = nil
 ) throws -> CommandResult {
     let files = TemporaryFolder()
-    FileManager.default.createFile(atPath: "\(files.path)/in", contents: Data(input))
-    let input = open("\(files.path)/in", O_RDONLY)
-    let output = open("\(files.path)/out", O_WRONLY | O_CREAT, 0o600)
-    let error = open("\(files.path)/err", O_WRONLY | O_CREAT, 0o600)
+    try Data(input).write(to: URL(fileURLWithPath: "\(files.path)/in"))
+    let input = open("\(files.path)/in", O_RDONLY | O_CLOEXEC)
+    let output = open("\(files.path)/out", O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
+    let error = open("\(files.path)/err", O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
     let pid = Program.spawn(
         arguments, environment: Program.environment(server, environment), folder: folder,
         descriptors: (input, output, error))
@@ -127,18 +128,13 @@ final class LiveCommand {
     ) {
         let variables = Program.environment(server, environment)
         if let columns {
-            descriptor = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)
-            grantpt(descriptor)
-            unlockpt(descriptor)
-            var size = winsize(ws_row: 40, ws_col: UInt16(columns), ws_xpixel: 0, ws_ypixel: 0)
-            ioctl(descriptor, UInt(TIOCSWINSZ), &size)
-            let side = open(String(cString: ptsname(descriptor)), O_RDWR | O_NOCTTY)
-            pid = Program.spawn(arguments, environment: variables, folder: folder, descriptors: (side, side, side))
-            close(side)
+            (descriptor, pid) = Self.onTerminal(arguments, variables, columns: columns, folder: folder)
         } else {
+            // A pair of sockets, because a pipe can't be made close-on-exec at once, and another test may start a
+            // program in between.
             var ends: [Int32] = [0, 0]
-            pipe2(&ends, O_CLOEXEC)
-            let null = open("/dev/null", O_RDWR)
+            socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0, &ends)
+            let null = open("/dev/null", O_RDWR | O_CLOEXEC)
             pid = Program.spawn(arguments, environment: variables, folder: folder, descriptors: (null, ends[1], null))
             close(ends[1])
             close(null)
@@ -152,6 +148,26 @@ final class LiveCommand {
             _ = Program.wait(pid)
         }
         close(descriptor)
+    }
+
+    /// Source: pts(4), ioctl_tty(2); the functions of stdlib.h for this are hidden from Swift.
+    private static func onTerminal(
+        _ arguments: [String], _ environment: [String: String], columns: Int, folder: String?
+    ) -> (Int32, pid_t) {
+        let getNumber: UInt = 0x8004_5430
+        let setLock: UInt = 0x4004_5431
+        let descriptor = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)
+        var number: UInt32 = 0
+        var lock: Int32 = 0
+        var size = winsize(ws_row: 40, ws_col: UInt16(columns), ws_xpixel: 0, ws_ypixel: 0)
+        let isReady =
+            ioctl(descriptor, getNumber, &number) == 0 && ioctl(descriptor, setLock, &lock) == 0
+            && ioctl(descriptor, UInt(TIOCSWINSZ), &size) == 0
+        precondition(isReady, "no terminal for the test: errno \(errno)")
+        let side = open("/dev/pts/\(number)", O_RDWR | O_NOCTTY | O_CLOEXEC)
+        let pid = Program.spawn(arguments, environment: environment, folder: folder, descriptors: (side, side, side))
+        close(side)
+        return (descriptor, pid)
     }
 
     /// Reads what the program writes until `part` was in it.

@@ -80,9 +80,7 @@ import Testing
 
     @Test func `reads a problem`() throws {
         let server = FakeServer { _ in
-            .raw(
-                "HTTP/1.1 429 X\r\nRetry-After: 7\r\nContent-Length: 39\r\n\r\n{\"code\":\"queue-full\",\"detail\":\"64 wait\"}"
-                    .replacing("Content-Length: 39", with: "Content-Length: 40"))
+            .answer(429, "{\"code\":\"queue-full\",\"detail\":\"64 wait\"}", headers: ["Retry-After: 7"])
         }
         let error = #expect(throws: ClientError.self) { try client(server.url).functions() }
         #expect(
@@ -130,8 +128,8 @@ import Testing
     @Test func `hears an answer that comes before the body was taken`() throws {
         let server = RawServer { connection in
             _ = FakeServer.readSome(connection)
-            FakeServer.write(
-                connection, Array("HTTP/1.1 413 X\r\nContent-Length: 42\r\n\r\n{\"code\":\"body-too-large\",\"detail\":\"too big\"}".utf8))
+            let answer = FakeServer.Answer.problem(413, "body-too-large", "too big")
+            FakeServer.write(connection, answer.bytes)
             // Like a careful server: what still comes is read and dropped, so that the answer is not lost.
             while !FakeServer.readSome(connection).isEmpty {}
         }

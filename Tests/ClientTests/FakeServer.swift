@@ -24,18 +24,19 @@ final class RawServer: Sendable {
         Thread.detachNewThread {
             while true {
                 let connection = accept(accepting, nil, nil)
-                guard connection >= 0 else { return }
+                guard connection >= 0 else {
+                    close(accepting)
+                    return
+                }
                 onConnection(connection)
                 close(connection)
             }
         }
     }
 
-    /// Wakes the thread out of accept(2), which then fails.
-    deinit {
-        shutdown(listener, Int32(SHUT_RDWR))
-        close(listener)
-    }
+    /// Makes accept(2) fail. The thread closes the socket, and not this, because the number of a closed one may be
+    /// another test's socket at once.
+    deinit { shutdown(listener, Int32(SHUT_RDWR)) }
 
     private static func listenTCP() -> (Int32, UInt16) {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)

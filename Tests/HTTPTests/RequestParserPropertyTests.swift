@@ -1,13 +1,14 @@
 // Requests made by a seeded generator: a failing one is repeated by its seed.
 
 import HTTP
+import TestSupport
 import Testing
 
 /// Makes requests that are valid, with the transcript they must have, and spoils them.
 struct RequestGenerator {
-    private var random: SeededRandom
+    private var random: SplitMix64
 
-    init(seed: UInt64) { random = SeededRandom(seed: seed) }
+    init(seed: UInt64) { random = SplitMix64(seed: seed) }
 
     mutating func validRequest() -> (bytes: [UInt8], expected: [String]) {
         let method = ["GET", "POST", "PUT", "PATCH", "X-Y"].randomElement(using: &random) ?? "GET"

@@ -146,7 +146,7 @@ import Testing
             let lines = (0..<50).map { number in
                 Sample.line(
                     number, function: number % 2 == 0 ? "even" : "odd", execution: number % 5 == 0 ? number : nil,
-                    text: number == 7 ? "" : nil)
+                    text: [7: "", 9: "a\u{0}b", 11: "日本"][number])
             }
             try rig.write { try $0.append(lines) }
             func found(_ filter: LogFilter) throws -> [LogLine] {

@@ -153,6 +153,6 @@ extension Row {
             cursor: self[0],
             line: LogLine(
                 execution: try optionalID(1), function: try function(2), version: try number(3), time: time(4),
-                stream: try stored(self[5], "stream"), text: self[6]))
+                stream: try stored(self[5], "stream"), text: String(decoding: try bytes(6), as: UTF8.self)))
     }
 }

@@ -3,7 +3,8 @@
 
 import GRDB
 
-/// The schema of the SQLite store.
+/// The schema of the SQLite store. All tables are STRICT, so that a column never holds another type than it says.
+/// Source: sqlite.org/stricttables.html (SQLite 3.37, 2021).
 enum SQLiteSchema {
     /// The number of the last step, kept in the file as `user_version`.
     static let version = 1
@@ -24,7 +25,7 @@ enum SQLiteSchema {
         CREATE TABLE function (
             name TEXT NOT NULL PRIMARY KEY,
             lastNumber INTEGER NOT NULL
-        ) WITHOUT ROWID;
+        ) STRICT, WITHOUT ROWID;
         CREATE TABLE version (
             function TEXT NOT NULL REFERENCES function (name),
             number INTEGER NOT NULL,
@@ -33,14 +34,14 @@ enum SQLiteSchema {
             packageSize INTEGER NOT NULL,
             createdAt INTEGER NOT NULL,
             PRIMARY KEY (function, number)
-        ) WITHOUT ROWID;
+        ) STRICT, WITHOUT ROWID;
         CREATE TABLE alias (
             function TEXT NOT NULL,
             name TEXT NOT NULL,
             number INTEGER NOT NULL,
             PRIMARY KEY (function, name),
             FOREIGN KEY (function, number) REFERENCES version (function, number)
-        ) WITHOUT ROWID;
+        ) STRICT, WITHOUT ROWID;
 
         """
 
@@ -59,7 +60,7 @@ enum SQLiteSchema {
             createdAt INTEGER NOT NULL,
             cursor INTEGER NOT NULL,
             ticksSincePrune INTEGER NOT NULL DEFAULT 0
-        );
+        ) STRICT;
         CREATE INDEX jobOfFunction ON job (function);
         CREATE INDEX jobToPrune ON job (id) WHERE ticksSincePrune >= 50;
         CREATE TABLE tick (
@@ -70,7 +71,7 @@ enum SQLiteSchema {
             execution BLOB,
             reason TEXT NOT NULL,
             PRIMARY KEY (job, scheduledAt)
-        ) WITHOUT ROWID;
+        ) STRICT, WITHOUT ROWID;
 
         """
 
@@ -94,19 +95,19 @@ enum SQLiteSchema {
             memoryPeak INTEGER,
             responseStatus INTEGER,
             problem TEXT
-        ) WITHOUT ROWID;
+        ) STRICT, WITHOUT ROWID;
         CREATE INDEX executionOfFunction ON execution (function, id);
         CREATE INDEX executionUnfinished ON execution (id) WHERE status IN ('queued', 'running');
         CREATE INDEX executionNotSuccessful ON execution (status, id) WHERE status <> 'success';
         CREATE TABLE payload (
             execution BLOB NOT NULL PRIMARY KEY REFERENCES execution (id) ON DELETE CASCADE,
             bytes BLOB NOT NULL
-        );
+        ) STRICT;
 
         """
 
     /// `endOffset` is the bytes of all lines ever written up to the end of this one: the first and the last row tell
-    /// how much text there is, without adding it up.
+    /// how much text there is, without adding it up. The text is a BLOB because SQLite's texts end at the first NUL.
     private static let logs = """
         CREATE TABLE log (
             cursor INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -116,8 +117,8 @@ enum SQLiteSchema {
             version INTEGER NOT NULL,
             time INTEGER NOT NULL,
             stream TEXT NOT NULL,
-            text TEXT NOT NULL
-        );
+            text BLOB NOT NULL
+        ) STRICT;
         CREATE INDEX logOfExecution ON log (execution) WHERE execution IS NOT NULL;
         CREATE INDEX logOfFunction ON log (function);
 

@@ -117,7 +117,7 @@ extension SQLiteSession {
                 """,
                 [
                     endOffset, line.execution?.blob, line.function.text, line.version.value, line.time.milliseconds,
-                    line.stream.rawValue, line.text,
+                    line.stream.rawValue, Array(line.text.utf8).blob,
                 ])
         }
     }
