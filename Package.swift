@@ -67,7 +67,7 @@ let package = Package(
             ]),
         // Floor 5: doors.
         room("Gateway", ["Model", "HTTP", "WorkerPool", "Dispatcher"]),
-        room("Scheduler", ["Model", "EventLoop", "Store", "Dispatcher"]),
+        room("Scheduler", ["Model", "EventLoop"]),
         room(
             "ControlAPI",
             ["Model", "EventLoop", "HTTP", "Store", "WorkerPool", "Dispatcher", "Scheduler", "Manifest"]),
@@ -86,17 +86,30 @@ let package = Package(
             ], swiftSettings: strict),
         // Tests, a target per room, then the ones that see the whole.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        .target(
+            name: "EngineSupport", dependencies: ["Model", "EventLoop", "WorkerPool", "Dispatcher", "TestSupport"],
+            path: "Tests/EngineSupport", swiftSettings: strict),
         tests("ModelTests", ["Model"]),
-        tests("EventLoopTests", ["EventLoop", "Model"]),
+        tests("EventLoopTests", ["EventLoop", "CLibuv", "Model"]),
         tests("HTTPTests", ["HTTP", "EventLoop", "Model"]),
-        tests("AutoscalerTests", ["Autoscaler", "Model"]),
+        tests("AutoscalerTests", ["Autoscaler", "EngineSupport", "Model"]),
         tests("StoreTests", ["Store", "Model", "EventLoop"]),
-        tests("LauncherTests", ["Launcher", "Model", "EventLoop"]),
-        tests("WorkerPoolTests", ["WorkerPool", "Model", "EventLoop", "Autoscaler"]),
-        tests("DispatcherTests", ["Dispatcher", "WorkerPool", "Store", "Model", "EventLoop"]),
+        tests("LauncherTests", ["Launcher", "CLauncher", "Model", "EventLoop"]),
+        tests("WorkerPoolTests", ["WorkerPool", "EngineSupport", "Model", "EventLoop", "Autoscaler"]),
+        tests("DispatcherTests", ["Dispatcher", "EngineSupport", "WorkerPool", "Store", "Model", "EventLoop"]),
         tests("SchedulerTests", ["Scheduler", "Dispatcher", "WorkerPool", "Store", "Model", "EventLoop"]),
         tests("ManifestTests", ["Manifest", "Model"]),
-        tests("ControlAPITests", ["ControlAPI", "Model"]),
+        tests(
+            "GatewayTests",
+            ["Gateway", "EngineSupport", "HTTP", "Dispatcher", "WorkerPool", "Store", "Model", "EventLoop"]),
+        tests(
+            "ControlAPITests",
+            [
+                "ControlAPI", "Gateway", "EngineSupport", "HTTP", "Dispatcher", "WorkerPool", "Scheduler", "Store",
+                "Model", "EventLoop",
+            ]),
+        tests("ClientTests", ["Client", "taibai", "Model"]),
+        tests("SimulationTests", ["EngineSupport", "Dispatcher", "WorkerPool", "Autoscaler", "Model", "EventLoop"]),
         tests("StyleTests", []),
         tests("EndToEndTests", ["Client", "Model"]),
     ]

@@ -155,8 +155,16 @@ class LogStream(io.TextIOBase):
     def emit(self, request, text):
         number, nonce = (request.number, request.nonce) if request else (0, 0)
         data = text.encode("utf-8", "replace")
-        self.worker.channel.send(b"".join(
-            frame(LOG, number, nonce, data[at : at + LOG_MAX], self.flags) for at in range(0, len(data), LOG_MAX)))
+        frames = []
+        at = 0
+        while at < len(data):
+            end = at + LOG_MAX
+            if end < len(data):
+                # Between lines, where there are any: the server takes the end of a frame for the end of a line.
+                end = data.rfind(b"\n", at, end) + 1 or end
+            frames.append(frame(LOG, number, nonce, data[at:end], self.flags))
+            at = end
+        self.worker.channel.send(b"".join(frames))
 
     def finish(self, request):
         """Sends what `request` has written of a line that has no end."""
@@ -220,6 +228,7 @@ import os
 import sys
 import time
 import traceback
+import typing
 from urllib.parse import unquote_plus
 
 
@@ -229,7 +238,7 @@ FRAMES_MAX, LINE_MAX = 50, 1024  # of a trace; so an error always fits into one 
 
 
 def describe_error(error, error_type=None, message=None):
-    """The JSON of an error: type, message, and the trace through the function's own code."""
+    """An error in words: its type, its message, and the trace through the function's own code."""
     stack = [entry for entry in traceback.extract_tb(getattr(error, "__traceback__", None)) if not entry.filename.startswith(OWN_FILES)]
     # What leads to the function's code, importlib or asyncio, says nothing about it; what it calls does.
     while stack and stack[0].filename.startswith(LIBRARY):
@@ -237,11 +246,9 @@ def describe_error(error, error_type=None, message=None):
     trace = traceback.StackSummary.from_list(stack[-FRAMES_MAX:]).format()
     if isinstance(error, SyntaxError):
         trace += traceback.format_exception_only(type(error), error)[:-1]
-    return {
-        "errorType": error_type or type(error).__name__,
-        "errorMessage": (message if message is not None else text_of(error))[:LOG_MAX],
-        "stackTrace": [line[:LINE_MAX] for line in trace],
-    }
+    return ErrorText(
+        error_type or type(error).__name__, (message if message is not None else text_of(error))[:LOG_MAX],
+        [line[:LINE_MAX] for line in trace[:FRAMES_MAX]])
 
 
 def text_of(error):
@@ -251,8 +258,21 @@ def text_of(error):
         return f"<{type(error).__name__}>"
 
 
-def error_bytes(description):
-    return json.dumps(description).encode("ascii")
+class ErrorText(typing.NamedTuple):
+    """What a caller and the log are told of an error."""
+
+    kind: str
+    message: str
+    trace: list
+
+    def fields(self):
+        """As the frames `init-failed` and `end` carry it."""
+        lines = [("type", self.kind), ("message", self.message), *(("trace", line) for line in self.trace)]
+        return U16.pack(len(lines)) + b"".join(encode_field.__wrapped__(name, value) for name, value in lines)
+
+    def log(self):
+        text = f"[ERROR] {self.kind}: {self.message}\n"
+        return text + "Traceback (most recent call last):\n" + "".join(self.trace) if self.trace else text
 
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -364,8 +384,15 @@ class Context:
 # ------------------------------------------------------------------------------------------------- answers
 
 
+HEADERS_MAX = 100  # of an answer; so many are allowed in a request as well
+
+
 class MarshalError(Exception):
     """What the handler returned is no answer."""
+
+
+class TooLarge(Exception):
+    """The answer has more bytes than the function may return without streaming."""
 
 
 def encode_special(value):
@@ -386,10 +413,19 @@ def json_bytes(value):
 
 
 def answer_head(status, fields):
+    """Status and fields as they stand in a frame."""
+    if len(fields) > HEADERS_MAX:
+        raise MarshalError(f"Unable to marshal response: {len(fields)} headers, at most {HEADERS_MAX} are allowed")
     head = ANSWER_HEAD.pack(status, len(fields)) + b"".join(fields)
     if len(head) > FIELDS_MAX:
         raise MarshalError(f"Unable to marshal response: headers of {len(head)} bytes, at most {FIELDS_MAX} are allowed")
     return head
+
+
+def with_length(head, length):
+    """The head with one more field, which announces the length of a body that comes in several frames."""
+    status, count = ANSWER_HEAD.unpack_from(head, 0)
+    return ANSWER_HEAD.pack(status, count + 1) + head[ANSWER_HEAD.size :] + encode_field("content-length", str(length))
 
 
 JSON_HEAD = answer_head(200, [encode_field("content-type", "application/json")])
@@ -412,23 +448,23 @@ def http_answer(result):
                            f"not {status!r}")
     body = result.get("body")
     streams = is_stream(body)
-    default_type = "application/octet-stream" if streams else "application/json"
-    fields = answer_fields(result.get("headers") or {}, result.get("cookies") or [], default_type)
-    head = answer_head(status, fields)
+    head = answer_head(status, answer_fields(result.get("headers") or {}, result.get("cookies") or [], streams))
     return head, body if streams else answer_body(body, result.get("isBase64Encoded"))
 
 
-def answer_fields(headers, cookies, default_type):
+def answer_fields(headers, cookies, streams):
     if not isinstance(headers, dict) or not isinstance(cookies, (list, tuple)):
         raise MarshalError("Unable to marshal response: headers must be an object and cookies a list")
     fields = []
     has_type = False
     for name, value in headers.items():
         name = str(name).lower()
+        if name == "content-length" and not streams:
+            continue  # the real one is known
         has_type = has_type or name == "content-type"
         fields.append(checked_field(name, str(value)))
     if not has_type:
-        fields.append(encode_field("content-type", default_type))
+        fields.append(encode_field("content-type", "application/octet-stream" if streams else "application/json"))
     fields.extend(checked_field("set-cookie", str(cookie)) for cookie in cookies)
     return fields
 
@@ -465,6 +501,7 @@ import logging
 import os
 import queue
 import resource
+import struct
 import sys
 import threading
 import time
@@ -548,6 +585,7 @@ class Worker:
         self.running = None
         self.last_number = 0
         self.concurrency = 1
+        self.body_max = 0  # of an answer that is not streamed
         self.is_draining = False
         self.memory_peak = UNKNOWN
         self.handler = None
@@ -738,10 +776,12 @@ class Worker:
             head, body = JSON_HEAD, json_bytes(result)
         if type(body) is not bytes:
             self.send_stream(request, head, body)
+        elif len(body) > self.body_max:
+            raise TooLarge(f"Response payload size exceeded maximum allowed payload size ({self.body_max} bytes)")
         elif len(head) + len(body) <= BODY_MAX and len(body) <= request.window:
-            self.finish(request, ANSWERED, frame(HEAD, request.number, request.nonce, head + body))
+            self.finish(request, ANSWERED, frame(HEAD, request.number, request.nonce, head + body, LAST))
         else:
-            self.send_body(request, body, head)
+            self.send_body(request, body, with_length(head, len(body)))
             self.finish(request, ANSWERED)
         return None
 
@@ -752,7 +792,7 @@ class Worker:
             "detail": f"the body is the function's event and must be JSON: {error}", "code": "bad-request"}
         head = answer_head(400, [encode_field("content-type", "application/problem+json")])
         body = json.dumps(problem).encode("ascii")
-        self.finish(request, ANSWERED, frame(HEAD, request.number, request.nonce, head + body))
+        self.finish(request, ANSWERED, frame(HEAD, request.number, request.nonce, head + body, LAST))
 
     def run_async(self, awaitable):
         """Runs it to its end in the worker's event loop, which lives in this thread or, with a concurrency over 1, in
@@ -796,7 +836,7 @@ class Worker:
             close = getattr(chunks, "close", None)
             if close:
                 close()
-        self.finish(request, ANSWERED, frame(HEAD, request.number, request.nonce, head) if head else b"")
+        self.finish(request, ANSWERED, frame(HEAD, request.number, request.nonce, head, LAST) if head else b"")
 
     def send_body(self, request, body, head=b""):
         """Sends bytes of the answer as the window allows; `head` goes before them."""
@@ -832,15 +872,14 @@ class Worker:
         return time.thread_time_ns() - request.cpu if self.loop is None else UNKNOWN
 
     def failed(self, request, error):
-        description = describe_error(error, "Runtime.MarshalError" if isinstance(error, MarshalError) else None)
-        self.log_error(description)
-        self.finish(request, RAISED, error=error_bytes(description))
-
-    def log_error(self, description):
-        trace = "".join(description["stackTrace"])
-        self.streams[1].write(
-            f"[ERROR] {description['errorType']}: {description['errorMessage']}\n"
-            + (f"Traceback (most recent call last):\n{trace}" if trace else ""))
+        kind = None
+        if isinstance(error, MarshalError):
+            kind = "Runtime.MarshalError"
+        elif isinstance(error, TooLarge):
+            kind = "Function.ResponseSizeTooLarge"
+        text = describe_error(error, kind)
+        self.streams[1].write(text.log())
+        self.finish(request, RAISED, error=text.fields())
 
     def exit_as_asked(self, request, code):
         if isinstance(code, str):
@@ -861,11 +900,11 @@ class Worker:
 
 
 class InitError(Exception):
-    """The handler can't be loaded; `description` says why."""
+    """The handler can't be loaded; `text` says why."""
 
     def __init__(self, error, error_type=None, message=None):
         super().__init__(message)
-        self.description = describe_error(error, error_type, message)
+        self.text = describe_error(error, error_type, message)
 
 
 def read_setup(channel):
@@ -943,7 +982,7 @@ def load_handler(handler, code):
 def set_up(worker):
     """Everything between `hello` and `ready`."""
     setup = read_setup(worker.channel)
-    code = setup.get("code") or os.getcwd()
+    code = os.path.abspath(setup["code"])
     worker.function = setup["function"]
     try:
         with open("/proc/self/comm", "w") as file:
@@ -961,11 +1000,12 @@ def set_up(worker):
     try:
         worker.handler = load_handler(setup["handler"], code)
     except InitError as error:
-        worker.log_error(error.description)
-        worker.channel.send(frame(INIT_FAILED, body=error_bytes(error.description)))
+        worker.streams[1].write(error.text.log())
+        worker.channel.send(frame(INIT_FAILED, body=error.text.fields()))
         worker.leave(1)
     worker.handler_streams = bool(getattr(worker.handler, "streaming", False))
-    worker.concurrency = int(setup.get("concurrency", "1"))
+    worker.concurrency = int(setup["concurrency"])
+    worker.body_max = int(setup["body-max"])
     # What is loaded by now stays; later collections need not look at it.
     gc.freeze()
     worker.channel.send(frame(READY))
@@ -978,6 +1018,6 @@ def run(descriptor):
         worker.channel.send(frame(HELLO, body=U32.pack(PROTOCOL)))
         set_up(worker)
         worker.serve()
-    except ProtocolError as error:
+    except (ProtocolError, struct.error, KeyError) as error:
         worker.streams[1].write(f"taibai: the server broke the protocol: {error}\n")
         os._exit(PROTOCOL_STATUS)

@@ -23,6 +23,7 @@ enum {
     LOG_TEXT_MAX = 16384,
     // What a program may write to descriptor 3: the limit that servers commonly have for a head.
     HEAD_TEXT_MAX = 16384,
+    ERROR_MESSAGE_MAX = 512,
     // Requests that may be here at once: the most a function's concurrency may be, and as many read ahead.
     PROGRAMS_MAX = 2000,
 };
@@ -102,7 +103,7 @@ _Noreturn void protocol_error(const char *what);
 bool fields_next(const unsigned char *bytes, size_t length, size_t *at, struct field *field);
 bool field_is(const struct field *field, const char *name);
 size_t put_field(unsigned char *to, const char *name, size_t name_length, const char *value, size_t value_length);
-size_t put_error(char *to, size_t size, const char *type, const char *message);
+size_t put_error(unsigned char *to, const char *type, const char *message);
 
 // exec_environment.c
 void environment_set_up(const unsigned char *fields, size_t length, uint16_t count);
@@ -117,7 +118,7 @@ void program_close(int *descriptor);
 
 // exec_answer.c
 int64_t now_milliseconds(void);
-void answer_read_output(struct program *program, bool is_readable);
+void answer_read_output(struct program *program);
 void answer_read_head(struct program *program);
 void answer_read_errors(struct program *program);
 bool answer_finish(struct program *program, uint64_t memory_peak);

@@ -130,14 +130,15 @@ static bool build_head(struct program *program, struct head *head) {
     return true;
 }
 
-static void send_output(struct program *program, const char *bytes, size_t length) {
+static void send_output(struct program *program, const char *bytes, size_t length, bool is_whole) {
     if (program->has_sent_head) {
         frames_send(FRAME_CHUNK, 0, program, bytes, length);
     } else {
         static struct head head;
         if (!build_head(program, &head)) return;
         program->has_sent_head = true;
-        frames_send_two(FRAME_HEAD, 0, program, head.bytes, head.length, bytes, length);
+        frames_send_two(
+            FRAME_HEAD, is_whole ? FLAG_LAST : 0, program, head.bytes, head.length, bytes, length);
     }
     program->window -= length;
 }
@@ -159,21 +160,30 @@ int64_t answer_held_until(const struct program *program) {
         : 0;
 }
 
-/// Passes on output as the window allows. Closes it when it has ended, or when nobody is left to write more.
-void answer_read_output(struct program *program, bool is_readable) {
+// Reads until `room` bytes are there or the pipe is empty; in the latter case closes it if nobody can write more: after
+// the program's end its group is dead, so an empty pipe stays empty.
+static size_t read_output(struct program *program, char *bytes, size_t room) {
+    size_t length = 0;
+    while (length < room) {
+        ssize_t count = read(program->output, bytes + length, room - length);
+        if (count < 0 && errno == EINTR) continue;
+        if (count == 0 || (count < 0 && (errno != EAGAIN || program->has_exited))) program_close(&program->output);
+        if (count <= 0) break;
+        length += (size_t)count;
+    }
+    return length;
+}
+
+/// Passes on output, of which there is some, as the window allows.
+void answer_read_output(struct program *program) {
     static char bytes[READ_MAX];
-    if (is_readable && !program->output_since) program->output_since = now_milliseconds();
+    if (!program->output_since) program->output_since = now_milliseconds();
     while (program->output >= 0 && !has_failed(program) && answer_held_until(program) == 0 && program->window > 0) {
         size_t room = program->window < sizeof bytes ? program->window : sizeof bytes;
-        ssize_t count = read(program->output, bytes, room);
-        if (count < 0 && errno == EINTR) continue;
-        // After the program's end its group is dead, so an empty pipe stays empty.
-        if (count == 0 || (count < 0 && (errno != EAGAIN || program->has_exited))) {
-            return program_close(&program->output);
-        }
-        if (count < 0) return;
-        send_output(program, bytes, (size_t)count);
-        if (!program->has_exited && (size_t)count < room) return;
+        size_t length = read_output(program, bytes, room);
+        bool has_ended = program->output < 0;
+        if (length > 0 || (has_ended && !program->has_sent_head)) send_output(program, bytes, length, has_ended);
+        if (length < room) return;
     }
 }
 
@@ -201,46 +211,37 @@ void answer_read_errors(struct program *program) {
     }
 }
 
-static const char *signal_name(int signal, char *space, size_t size) {
-    const char *name = sigabbrev_np(signal);
-    snprintf(space, size, name ? "SIG%s" : "signal %d", name ? name : "", signal);
-    if (!name) snprintf(space, size, "signal %d", signal);
-    return space;
-}
-
 static void explain_status(struct program *program) {
-    char name[32];
-    if (WIFSIGNALED(program->status)) {
-        snprintf(
-            program->fault_message, sizeof program->fault_message, "killed by %s",
-            signal_name(WTERMSIG(program->status), name, sizeof name));
-    } else {
-        snprintf(
-            program->fault_message, sizeof program->fault_message, "exit status %d", WEXITSTATUS(program->status));
-    }
+    char *message = program->fault_message;
+    size_t size = sizeof program->fault_message;
+    const char *name = WIFSIGNALED(program->status) ? sigabbrev_np(WTERMSIG(program->status)) : NULL;
     program->fault = "Exec.ExitError";
+    if (name) {
+        snprintf(message, size, "killed by SIG%s", name);
+    } else if (WIFSIGNALED(program->status)) {
+        snprintf(message, size, "killed by signal %d", WTERMSIG(program->status));
+    } else {
+        snprintf(message, size, "exit status %d", WEXITSTATUS(program->status));
+    }
 }
 
 /// Sends the end of the request if there is nothing more to wait for. Then the program can be forgotten.
 bool answer_finish(struct program *program, uint64_t memory_peak) {
-    bool was_started = program->pid > 0;
-    if (program->has_started && was_started && !program->has_exited) return false;
-    if (!has_failed(program)) {
-        // An answer without a body still has a head, and its window may be too small for the rest of one.
-        if (program->output >= 0) return false;
-        if (!program->has_sent_head) send_output(program, NULL, 0);
-    }
+    if (program->pid > 0 && !program->has_exited) return false;
+    // The rest of its output may wait for the window.
+    if (program->output >= 0 && !has_failed(program)) return false;
     answer_read_errors(program);
     if (program->log_length) send_log(program, program->log_length);
     if (!program->fault && program->has_exited && program->status != 0) explain_status(program);
-    unsigned char end[17 + 512];
+    unsigned char end[17 + ERROR_MESSAGE_MAX + 64];
     uint64_t cpu = program->has_exited ? program->cpu_nanoseconds : UINT64_MAX;
     end[0] = program->is_cancelled ? OUTCOME_CANCELLED : program->fault ? OUTCOME_RAISED : OUTCOME_ANSWERED;
     memcpy(end + 1, &cpu, 8);
+    if (memory_peak == 0) memory_peak = UINT64_MAX;
     memcpy(end + 9, &memory_peak, 8);
     size_t length = 17;
     if (end[0] == OUTCOME_RAISED) {
-        length += put_error((char *)end + 17, sizeof end - 17, program->fault, program->fault_message);
+        length += put_error(end + 17, program->fault, program->fault_message);
     }
     frames_send(FRAME_END, 0, program, end, length);
     return true;

@@ -168,7 +168,7 @@ static void advance(struct host *h) {
             h->running++;
             program_start(program, h->handler);
         }
-        if (program->has_exited) answer_read_output(program, true);
+        if (program->has_exited) answer_read_output(program);
         bool is_over = (program->has_started || program->is_cancelled) && answer_finish(program, h->memory_peak);
         if (is_over) {
             forget(h, link);
@@ -212,7 +212,9 @@ static void move_bytes(struct host *h, const struct pollfd *watched) {
         if (watched[WATCH_INPUT].revents) program_feed(program);
         if (watched[WATCH_HEAD].revents) answer_read_head(program);
         if (watched[WATCH_ERRORS].revents) answer_read_errors(program);
-        answer_read_output(program, watched[WATCH_OUTPUT].revents != 0);
+        // Output that was held is not watched; its time may have come.
+        bool was_held = program->output_since && !program->has_sent_head;
+        if (watched[WATCH_OUTPUT].revents || was_held) answer_read_output(program);
         watched += WATCHES;
     }
 }
@@ -220,8 +222,8 @@ static void move_bytes(struct host *h, const struct pollfd *watched) {
 _Noreturn static void run(struct host *h) {
     static struct pollfd watched[2 + WATCHES * PROGRAMS_MAX];
     for (;;) {
-        if (h->is_draining && h->count == 0) leave(h);
         frames_flush();
+        if (h->is_draining && h->count == 0) leave(h);
         int timeout;
         int count = watch(h, watched + 2, &timeout);
         watched[0] = (struct pollfd){.fd = WORKER_CHANNEL, .events = POLLIN};
@@ -239,8 +241,8 @@ _Noreturn static void run(struct host *h) {
 }
 
 _Noreturn static void init_failed(const char *type, const char *message) {
-    char error[1024];
-    frames_send(FRAME_INIT_FAILED, 0, NULL, error, put_error(error, sizeof error, type, message));
+    unsigned char error[ERROR_MESSAGE_MAX + 64];
+    frames_send(FRAME_INIT_FAILED, 0, NULL, error, put_error(error, type, message));
     frames_flush();
     _exit(1);
 }
@@ -321,7 +323,6 @@ _Noreturn void taibai_exec_host(void) {
     frames_send(FRAME_HELLO, 0, NULL, &version, sizeof version);
     frames_flush();
     h->concurrency = 1;
-    h->memory_peak = UINT64_MAX;
     watch_children(h);
     struct frame frame;
     while (!frames_next(&frame)) {
@@ -331,7 +332,6 @@ _Noreturn void taibai_exec_host(void) {
     }
     set_up(h, &frame);
     while (frames_next(&frame)) handle(h, &frame);
-    h->memory_peak = 0;
     advance(h);
     run(h);
 }

@@ -123,18 +123,11 @@ size_t put_field(unsigned char *to, const char *name, size_t name_length, const 
     return 6 + name_length + value_length;
 }
 
-/// Writes an error as JSON and returns its length; the message is cut where `size` ends.
-size_t put_error(char *to, size_t size, const char *type, const char *message) {
-    size_t length = (size_t)snprintf(to, size, "{\"errorType\":\"%s\",\"errorMessage\":\"", type);
-    const size_t tail = sizeof "\",\"stackTrace\":[]}";
-    for (; *message && length + 6 + tail < size; message++) {
-        unsigned char c = (unsigned char)*message;
-        if (c == '"' || c == '\\') to[length++] = '\\';
-        if (c < 0x20 || c == 0x7f) {
-            length += (size_t)snprintf(to + length, size - length, "\\u%04x", c);
-        } else {
-            to[length++] = (char)c;
-        }
-    }
-    return length + (size_t)snprintf(to + length, size - length, "\",\"stackTrace\":[]}");
+/// Writes an error as the fields `type` and `message` and returns their size, ERROR_MESSAGE_MAX + 64 at most: the type
+/// is one of our own words, the message is cut.
+size_t put_error(unsigned char *to, const char *type, const char *message) {
+    const uint16_t count = 2;
+    memcpy(to, &count, 2);
+    size_t length = 2 + put_field(to + 2, "type", 4, type, strlen(type));
+    return length + put_field(to + length, "message", 7, message, strnlen(message, ERROR_MESSAGE_MAX));
 }

@@ -20,8 +20,6 @@
 
 #include "state.h"
 
-// Orders that may wait for one zygote: few enough for its socket's queue (212,992 bytes), enough to keep it busy.
-enum { CLONES_MAX = 32 };
 // Requests obeyed in one turn, so that ended workers are not kept waiting by a busy server.
 enum { REQUESTS_A_TURN = 64 };
 // How often a suspicion is looked after: a lost server, a stuck zygote.
@@ -174,7 +172,7 @@ _Noreturn static void shut_down(void) {
 }
 
 static void read_requests(struct launcher *l) {
-    for (int i = 0; i < REQUESTS_A_TURN && l->cloning < CLONES_MAX; i++) {
+    for (int i = 0; i < REQUESTS_A_TURN; i++) {
         struct taibai_request request;
         int descriptors[TAIBAI_DESCRIPTORS_MAX];
         int error = taibai_receive(LAUNCHER_SOCKET, &request, sizeof request, descriptors);
@@ -206,10 +204,8 @@ static void read_signals(struct launcher *l) {
 
 _Noreturn static void run(struct launcher *l) {
     for (;;) {
-        // While children can't be told apart (see reap), no further orders are given, so that this ends soon.
-        bool takes_requests = l->cloning < CLONES_MAX && !(l->cloning > 0 && l->must_sweep);
         struct pollfd watched[3 + TAIBAI_RUNTIMES_END] = {
-            {.fd = LAUNCHER_SOCKET, .events = takes_requests ? POLLIN : 0},
+            {.fd = LAUNCHER_SOCKET, .events = POLLIN},
             {.fd = l->signals, .events = POLLIN},
             {.fd = l->reports_in, .events = POLLIN},
         };
@@ -233,6 +229,7 @@ _Noreturn static void run(struct launcher *l) {
         } else if (watched[0].revents) {
             shut_down();
         }
+        zygote_orders(l);
     }
 }
 

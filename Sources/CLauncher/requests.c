@@ -2,6 +2,7 @@
 // ordered is refused with the step and the errno. Nothing is done in part or more weakly than ordered.
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -114,7 +115,7 @@ static void clone_exec_host(
     worker->state = WORKER_SETTING_UP;
 }
 
-static void start_worker(struct launcher *l, const struct taibai_request *request, const int *descriptors) {
+static void start_worker(struct launcher *l, const struct taibai_request *request, int *descriptors) {
     const unsigned fields = HAS_RUNTIME | HAS_WORKER | HAS_DIRECTORY | HAS_LEVEL | HAS_LIMITS;
     struct taibai_order order = {.worker = request->worker, .level = request->level, .launcher = l->self};
     if (!has_exactly(request, fields) || request->worker >= ZYGOTE_REPORT_ID) {
@@ -130,12 +131,19 @@ static void start_worker(struct launcher *l, const struct taibai_request *reques
     if (worker_by_id(l, request->worker)) return refuse(l, request, TAIBAI_STEP_WORKER, EEXIST);
     struct worker *worker = worker_add(l, request->worker, request->runtime);
     if (!worker) return refuse(l, request, TAIBAI_STEP_WORKER_TABLE, ENOSPC);
-    const int passed[TAIBAI_DESCRIPTORS_MAX] = {descriptors[0], descriptors[1], directory->descriptor};
     if (request->runtime == TAIBAI_RUNTIME_EXEC) {
-        clone_exec_host(l, worker, &order, passed);
-    } else {
-        zygote_order(l, worker, &order, passed);
+        descriptors[2] = directory->descriptor;
+        clone_exec_host(l, worker, &order, descriptors);
+        descriptors[2] = -1;
+        return;
     }
+    // The directory may be forgotten while the worker waits.
+    descriptors[2] = fcntl(directory->descriptor, F_DUPFD_CLOEXEC, 0);
+    if (descriptors[2] < 0) {
+        worker_remove(l, worker);
+        return refuse(l, request, TAIBAI_STEP_DESCRIPTORS, errno);
+    }
+    zygote_enqueue(l, worker, &order, descriptors);
 }
 
 static void kill_worker(struct launcher *l, const struct taibai_request *request) {

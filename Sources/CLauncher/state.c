@@ -18,14 +18,14 @@ void state_init(struct launcher *l) {
     }
 }
 
-/// A new entry in state CLONING, or NULL when the table is full. The id must not be in the table.
+/// A new entry in state WAITING, or NULL when the table is full. The id must not be in the table.
 struct worker *worker_add(struct launcher *l, uint64_t id, uint32_t runtime) {
     struct worker *worker = l->free_workers;
     if (!worker) return NULL;
     l->free_workers = worker->next_by_id;
     struct worker **chain = id_chain(l, id);
     *worker = (struct worker){
-        .id = id, .state = WORKER_CLONING, .runtime = runtime, .pidfd = -1, .next_by_id = *chain};
+        .id = id, .state = WORKER_WAITING, .runtime = runtime, .pidfd = -1, .next_by_id = *chain};
     *chain = worker;
     return worker;
 }

@@ -8,11 +8,12 @@
 
 // The life of a worker here:
 //
-//   CLONING ──answer──▶ SETTING_UP ──report──▶ RUNNING ──ended──▶ (exited)
-//      └── zygote lost ─────┴── reported a failed step, or ended ──▶ (failed)
+//   WAITING ──ordered──▶ CLONING ──answer──▶ SETTING_UP ──report──▶ RUNNING ──ended──▶ (exited)
+//                           └── zygote lost ─────┴── reported a failed step, or ended ──▶ (failed)
 //
-// The report may overtake the answer, since one comes from the worker and the other from its zygote.
-enum worker_state { WORKER_FREE, WORKER_CLONING, WORKER_SETTING_UP, WORKER_RUNNING };
+// The report may overtake the answer, since one comes from the worker and the other from its zygote. A worker without
+// a zygote begins as SETTING_UP.
+enum worker_state { WORKER_FREE, WORKER_WAITING, WORKER_CLONING, WORKER_SETTING_UP, WORKER_RUNNING };
 
 struct worker {
     uint64_t id;
@@ -26,6 +27,10 @@ struct worker {
     int failed_error;
     // A signal that was ordered before there was a process to send it to.
     int signal_waiting;
+    // While WAITING: what to order, and the descriptors to hand over.
+    struct taibai_order order;
+    int descriptors[TAIBAI_DESCRIPTORS_MAX];
+    struct worker *next_waiting;
     struct worker *next_by_id;
     struct worker *next_by_pid;
 };
@@ -57,6 +62,9 @@ struct launcher {
     struct worker *by_id[TAIBAI_WORKERS_MAX];
     struct worker *by_pid[TAIBAI_WORKERS_MAX];
     struct directory directories[TAIBAI_DIRECTORIES_MAX];
+    // Workers whose zygote has yet to be told, oldest first.
+    struct worker *first_waiting;
+    struct worker *last_waiting;
     // Orders given to zygotes and not answered yet, and when (milliseconds, monotonic) the last sign of life came.
     int cloning;
     int64_t cloning_since;
@@ -87,7 +95,8 @@ void obey(struct launcher *l, const struct taibai_request *request, int descript
 
 // zygotes.c
 void zygote_start(struct launcher *l, uint32_t runtime);
-void zygote_order(struct launcher *l, struct worker *worker, const struct taibai_order *order, const int *descriptors);
+void zygote_enqueue(struct launcher *l, struct worker *worker, const struct taibai_order *order, int *descriptors);
+void zygote_orders(struct launcher *l);
 void zygote_answers(struct launcher *l, uint32_t runtime);
 void zygote_stop(struct launcher *l, uint32_t runtime);
 void zygote_ended(struct launcher *l, uint32_t runtime, int status);

@@ -9,6 +9,8 @@
 
 #include "state.h"
 
+// Orders a zygote may have open: few enough for its socket's queue (212,992 bytes), enough to keep it busy.
+enum { CLONES_MAX = 32 };
 // A zygote that says nothing for so long while an order waits is stuck. 30 s: a start of python3 from a cold disk on
 // a busy machine takes seconds.
 enum { ZYGOTE_SILENCE_MAX = 30000 };
@@ -47,20 +49,49 @@ void zygote_start(struct launcher *l, uint32_t runtime) {
     *zygote = (struct zygote){.pid = pid, .socket = ends[0]};
 }
 
-/// Gives the order for a worker that is CLONING; starts the zygote when none runs. The order then waits in its socket.
-void zygote_order(
-    struct launcher *l, struct worker *worker, const struct taibai_order *order, const int *descriptors) {
+/// Lets a worker wait for its zygote. `descriptors` (channel, output, directory) are kept, and become -1.
+void zygote_enqueue(struct launcher *l, struct worker *worker, const struct taibai_order *order, int *descriptors) {
+    worker->order = *order;
+    for (int i = 0; i < TAIBAI_DESCRIPTORS_MAX; i++) {
+        worker->descriptors[i] = descriptors[i];
+        descriptors[i] = -1;
+    }
+    if (l->first_waiting) {
+        l->last_waiting->next_waiting = worker;
+    } else {
+        l->first_waiting = worker;
+    }
+    l->last_waiting = worker;
+}
+
+// Gives the order for a worker; starts the zygote when none runs. The order then waits in its socket.
+static void give_order(struct launcher *l, struct worker *worker) {
     struct zygote *zygote = &l->zygotes[worker->runtime];
     if (zygote->pid == 0) zygote_start(l, worker->runtime);
     int error = zygote->pid > 0 ? 0 : ESRCH;
-    // The queue holds more orders than may wait (CLONES_MAX), so it is never full.
-    if (!error) error = taibai_send(zygote->socket, order, sizeof *order, descriptors, TAIBAI_DESCRIPTORS_MAX);
+    // The queue holds more orders than may be open (CLONES_MAX), so it is never full.
+    if (!error) {
+        error = taibai_send(
+            zygote->socket, &worker->order, sizeof worker->order, worker->descriptors, TAIBAI_DESCRIPTORS_MAX);
+    }
+    for (int i = 0; i < TAIBAI_DESCRIPTORS_MAX; i++) close(worker->descriptors[i]);
     if (error) {
         tell_failed(l, worker->id, TAIBAI_STEP_ZYGOTE, error);
         worker_remove(l, worker);
         return;
     }
+    worker->state = WORKER_CLONING;
     if (l->cloning++ == 0) l->cloning_since = milliseconds();
+}
+
+/// Gives orders while zygotes may have more. None are given while there is to be swept: a worker whose zygote has not
+/// announced it can't be told from a child that belongs to nobody.
+void zygote_orders(struct launcher *l) {
+    while (l->first_waiting && l->cloning < CLONES_MAX && !l->must_sweep) {
+        struct worker *worker = l->first_waiting;
+        l->first_waiting = worker->next_waiting;
+        give_order(l, worker);
+    }
 }
 
 static void take_answer(

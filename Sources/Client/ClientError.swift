@@ -12,15 +12,19 @@ public struct Refusal: Error, Hashable, Sendable, CustomStringConvertible {
     public let retryAfterSeconds: Int?
     /// Of a function that raised or could not be loaded.
     public let functionError: JSON?
+    /// The id of the execution it is about.
+    public let execution: String?
 
     public init(
-        code: String, detail: String, status: Int, retryAfterSeconds: Int? = nil, functionError: JSON? = nil
+        code: String, detail: String, status: Int, retryAfterSeconds: Int? = nil, functionError: JSON? = nil,
+        execution: String? = nil
     ) {
         self.code = code
         self.detail = detail
         self.status = status
         self.retryAfterSeconds = retryAfterSeconds
         self.functionError = functionError
+        self.execution = execution
     }
 
     /// Reads an answer of status 400 or more. One that is no problem document gives a code made of its status.
@@ -33,7 +37,8 @@ public struct Refusal: Error, Hashable, Sendable, CustomStringConvertible {
             code: code ?? "http-\(head.status)",
             detail: detail ?? (text.isEmpty ? "the server answered \(head.status) without a word" : text),
             status: head.status, retryAfterSeconds: head["retry-after"].flatMap { Int($0) },
-            functionError: json["functionError"].flatMap { $0 == .null ? nil : $0 })
+            functionError: json["functionError"].flatMap { $0 == .null ? nil : $0 },
+            execution: head["x-execution-id"])
     }
 
     /// How much of an answer that is no problem document is repeated: 1 KiB.

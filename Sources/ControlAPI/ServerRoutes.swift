@@ -21,7 +21,7 @@ extension ControlDoor {
             "packageUpload": "50MiB", "packageUnpacked": "250MiB", "packageEntries": String(PackageLimit.entriesMax),
             "workers": String(Host.workersMax), "logPerExecution": ByteCount(bytes: Pool.logBytesMax).description,
             "jobInput": ByteCount(bytes: Job.inputBytesMax).description,
-            "executionsKept": String(StoreLimit.executionsKept), "logLinesKept": String(StoreLimit.logLinesKept),
+            "executionsKept": String(Retention.standard.executions), "logLinesKept": String(Retention.standard.logLines),
         ]
         request.exchange.answer(
             200,

@@ -184,6 +184,18 @@ public final class Engine {
         }
     }
 
+    /// Sees to it that a worker of `reference` is there or on its way: something is about to call it.
+    public func prewarm(_ reference: FunctionReference) {
+        guard !isDraining, let version = try? catalog.resolve(reference) else { return }
+        pool(of: version).prewarm()
+    }
+
+    /// How long a worker of `reference` takes to be ready, as measured; nil when none was started yet.
+    public func coldStart(of reference: FunctionReference) -> Duration? {
+        guard let version = try? catalog.resolve(reference) else { return nil }
+        return pools[version.key]?.status.startTime
+    }
+
     /// Loads the handler once in a worker of its own, without touching what is being served.
     /// - Parameter then: nil when it could be loaded.
     public func tryOut(_ version: FunctionVersion, then: @escaping (Problem?) -> Void) {

@@ -41,7 +41,8 @@ public final class StreamSocket: HandleOwner {
     /// The other end: an address without port, or `unix`.
     public private(set) var peer = "unix"
 
-    /// Takes over a connected stream socket of the Unix family (or any stream descriptor).
+    /// Takes over a connected stream socket of the Unix family (or any stream descriptor). On failure the descriptor
+    /// stays the caller's.
     public init(loop: Loop, descriptor: Int32) throws(LoopError) {
         self.loop = loop
         handle = Handles.allocate(uv_pipe_t.self)
@@ -51,18 +52,15 @@ public final class StreamSocket: HandleOwner {
         try closingOnError(uv_pipe_open(pipe, descriptor), "uv_pipe_open")
     }
 
-    init(loop: Loop, acceptingFrom listening: ListeningSocket) throws(LoopError) {
+    /// Takes over a connected TCP socket. On failure the descriptor stays the caller's.
+    init(loop: Loop, tcpDescriptor: Int32) throws(LoopError) {
         self.loop = loop
-        if listening.isTCP {
-            handle = Handles.allocate(uv_tcp_t.self)
-            try check(uv_tcp_init(loop.pointer, handle.assumingMemoryBound(to: uv_tcp_t.self)), "uv_tcp_init")
-        } else {
-            handle = Handles.allocate(uv_pipe_t.self)
-            try check(uv_pipe_init(loop.pointer, handle.assumingMemoryBound(to: uv_pipe_t.self), 0), "uv_pipe_init")
-        }
+        handle = Handles.allocate(uv_tcp_t.self)
+        let tcp = handle.assumingMemoryBound(to: uv_tcp_t.self)
+        try check(uv_tcp_init(loop.pointer, tcp), "uv_tcp_init")
         Handles.own(handle, self)
-        try closingOnError(uv_accept(taibai_stream(listening.handle), taibai_stream(handle)), "uv_accept")
-        if listening.isTCP { configureTCP() }
+        try closingOnError(uv_tcp_open(tcp, tcpDescriptor), "uv_tcp_open")
+        configureTCP()
     }
 
     deinit {

@@ -12,7 +12,6 @@ enum UnixSocketFile {
     /// - Throws: ``LoopError`` when the path is too long, or its file is no socket. A socket that is served stays, and
     ///   so bind fails.
     static func removeStale(_ path: String) throws(LoopError) {
-        // libuv would cut a longer path and listen elsewhere.
         guard path.utf8.count <= pathLengthMax else {
             throw LoopError(code: UV_ENAMETOOLONG.rawValue, call: "bind unix:\(path)")
         }
@@ -30,14 +29,21 @@ enum UnixSocketFile {
         let descriptor = socket(AF_UNIX, type, 0)
         guard descriptor >= 0 else { return false }
         defer { Glibc.close(descriptor) }
+        let result = withAddress(of: path) { connect(descriptor, $0, $1) }
+        return result != 0 && errno == ECONNREFUSED
+    }
+
+    /// The path as bind(2) and connect(2) want it; at most ``pathLengthMax`` bytes.
+    static func withAddress<Result>(
+        of path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
+    ) -> Result {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
-        let result = withUnsafePointer(to: &address) { pointer in
+        return withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+                body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
             }
         }
-        return result != 0 && errno == ECONNREFUSED
     }
 }

@@ -8,6 +8,7 @@ public final class DescriptorWatch: HandleOwner {
     private let loop: Loop
     private let handle: UnsafeMutableRawPointer
     private var isClosed = false
+    private var isReading = true
     private var onReadable: (() -> Void)?
     private var onWritable: (() -> Void)?
 
@@ -31,9 +32,26 @@ public final class DescriptorWatch: HandleOwner {
         start()
     }
 
+    /// Leaves what comes in alone: `onReadable` is not called until ``startReading()``. Idempotent.
+    public func stopReading() {
+        isReading = false
+        start()
+    }
+
+    /// Calls `onReadable` again. Idempotent.
+    public func startReading() {
+        isReading = true
+        start()
+    }
+
     private func start() {
         guard !isClosed else { return }
-        let events = Int32(UV_READABLE.rawValue) | (onWritable == nil ? 0 : Int32(UV_WRITABLE.rawValue))
+        let events =
+            (isReading ? Int32(UV_READABLE.rawValue) : 0) | (onWritable == nil ? 0 : Int32(UV_WRITABLE.rawValue))
+        guard events != 0 else {
+            uv_poll_stop(handle.assumingMemoryBound(to: uv_poll_t.self))
+            return
+        }
         let result = uv_poll_start(handle.assumingMemoryBound(to: uv_poll_t.self), events) { handle, status, events in
             let watch = Handles.owner(of: handle!, as: DescriptorWatch.self)
             // An error (a socket's reset) is told as readability: the read that follows names it.
@@ -50,16 +68,17 @@ public final class DescriptorWatch: HandleOwner {
             start()
             action()
         }
-        if readable, !isClosed { onReadable?() }
+        if readable, isReading, !isClosed { onReadable?() }
     }
 
     /// Stops watching. Idempotent; nothing is called afterwards.
     public func close() {
         guard !isClosed else { return }
         isClosed = true
+        // First, since the closures may hold what owns the descriptor, which must outlive the watch.
+        Handles.close(handle)
         onReadable = nil
         onWritable = nil
-        Handles.close(handle)
     }
 }
 

@@ -20,7 +20,7 @@ enum Byte {
     @inline(__always)
     static func isToken(_ byte: UInt8) -> Bool {
         let low: UInt64 = 0x03ff_6cfa_0000_0000
-        let high: UInt64 = 0x57ff_fffe_c7ff_fffe
+        let high: UInt64 = 0x57ff_ffff_c7ff_fffe
         guard byte < 128 else { return false }
         return ((byte < 64 ? low : high) >> UInt64(byte & 63)) & 1 == 1
     }

@@ -82,16 +82,19 @@ public final class Exchange {
         guard let connection, !bytes.isEmpty else { return }
         switch framing {
         case .none: break
-        case .untilClose: connection.send(bytes)
-        case .chunked: connection.sendChunk(bytes)
+        case .untilClose: connection.writeBody(bytes)
+        case .chunked: connection.writeChunk(bytes)
         case .length(let left) where bytes.count <= left:
             framing = .length(left: left - bytes.count)
-            connection.send(bytes)
+            connection.writeBody(bytes)
         case .length:
             connection.abortAnswer()
             lose()
         }
     }
+
+    /// Queues a piece of the answer's body.
+    public func write(_ bytes: [UInt8]) { write(bytes.span) }
 
     /// Whether more is queued than the client takes; wait for ``onDrain`` before writing more.
     public var isBackedUp: Bool { connection?.isBackedUp ?? false }

@@ -243,7 +243,7 @@ extension ServerConnection {
         return parser.bodyBytesLeft ?? 0 <= limits.discardedBytesMax
     }
 
-    func send(_ bytes: borrowing Span<UInt8>) {
+    private func send(_ bytes: borrowing Span<UInt8>) {
         queuedInAll += bytes.count
         socket.send(bytes)
     }
@@ -252,7 +252,12 @@ extension ServerConnection {
         send(text.buffer.span)
     }
 
-    func sendChunk(_ bytes: borrowing Span<UInt8>) {
+    func writeBody(_ bytes: borrowing Span<UInt8>) {
+        send(bytes)
+        settle()
+    }
+
+    func writeChunk(_ bytes: borrowing Span<UInt8>) {
         var size = server.takeScratch()
         size.append(hexadecimal: bytes.count)
         size.append(text: "\r\n")

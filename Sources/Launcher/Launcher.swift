@@ -230,7 +230,8 @@ public final class Launcher {
     private func zygoteEnded(_ event: taibai_event) {
         guard event.step != UInt32(TAIBAI_STEP_NONE) else { return }
         let runtime = RuntimeName(number: event.runtime)?.rawValue ?? "runtime \(event.runtime)"
-        onTrouble?("the zygote of \(runtime) has ended (\(ExitReport(event))): \(LaunchError(event))")
+        let what = event.error == 0 ? "has ended: \(ExitReport(event))" : "can't be started: \(LaunchError(event))"
+        onTrouble?("the zygote of \(runtime) \(what)")
     }
 
     // The end

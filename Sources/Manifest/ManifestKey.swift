@@ -4,8 +4,8 @@ import Model
 
 /// A key of function.yaml.
 enum ManifestKey: String, CaseIterable {
-    case name, runtime, handler, contract, memory, timeout, concurrency, min, max, queueLengthMax, idleTimeout, env
-    case isolation, description, showErrors
+    case name, runtime, handler, contract, memory, timeout, concurrency, min, max, queueLengthMax, bodyMax, idleTimeout
+    case env, isolation, description, showErrors
 
     /// What a value looks like, for the person who wrote another.
     var expectation: String {
@@ -14,7 +14,7 @@ enum ManifestKey: String, CaseIterable {
         case .runtime: Self.words(RuntimeName.allCases)
         case .handler: "module.function such as main.handler (python3), or the path of a program (exec)"
         case .contract: Self.words(Contract.allCases)
-        case .memory: "a size with its unit, such as 128MiB"
+        case .memory, .bodyMax: "a size with its unit, such as 128MiB"
         case .timeout, .idleTimeout: "a duration with its unit, such as 30s or 1m30s"
         case .concurrency, .min, .max, .queueLengthMax: "a whole number, such as 4"
         case .env: "a mapping of names to values, such as LEVEL: debug"
@@ -35,6 +35,7 @@ enum ManifestKey: String, CaseIterable {
         "lang": .runtime, "memorysize": .memory, "memory_size": .memory, "mem": .memory, "environment": .env,
         "variables": .env, "minscale": .min, "maxscale": .max, "replicas": .max, "workersmin": .min,
         "workersmax": .max, "workers": .max, "queue": .queueLengthMax, "queuesize": .queueLengthMax,
+        "maxbody": .bodyMax, "bodysize": .bodyMax,
         "idle_timeout": .idleTimeout, "deadline": .timeout, "show_errors": .showErrors, "showserrors": .showErrors,
         "title": .description, "sandbox": .isolation,
     ]

@@ -28,6 +28,7 @@ struct SettingsDraft {
         try set(.min, \.workersMin, of: &settings, Self.number)
         try set(.max, \.workersMax, of: &settings, Self.number)
         try set(.queueLengthMax, \.queueLengthMaxSetting, of: &settings, Self.number)
+        try set(.bodyMax, \.bodyMaxSetting, of: &settings) { ByteCount($0) }
         try set(.idleTimeout, \.idleTimeout, of: &settings, DurationText.parse)
         try set(.isolation, \.isolation, of: &settings, Self.word)
         try set(.description, \.description, of: &settings) { $0 }

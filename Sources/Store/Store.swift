@@ -30,11 +30,13 @@ public final class Store {
     /// Opens the data folder, made with mode 0700 if need be: takes its lock, opens or makes the database, brings it to
     /// today's schema and reads the functions. Blocks; to be called before the loop runs.
     /// - Throws: ``StoreError`` `locked`, `tooNew`, `damaged`, `directory`, `unavailable` or `diskFull`.
-    public convenience init(directory: String, loop: Loop) throws(StoreError) {
-        try self.init(backend: try SQLiteBackend(directory: directory), loop: loop)
+    public convenience init(
+        directory: String, loop: Loop, retention: Retention = .standard
+    ) throws(StoreError) {
+        try self.init(backend: try SQLiteBackend(directory: directory), loop: loop, retention: retention)
     }
 
-    init(backend: any StoreBackend, loop: Loop) throws(StoreError) {
+    init(backend: any StoreBackend, loop: Loop, retention: Retention = .standard) throws(StoreError) {
         self.loop = loop
         catalog = try backend.catalog()
         // The thread brings answers home through a closure that knows the store only weakly: a store that is dropped
@@ -42,7 +44,7 @@ public final class Store {
         let home = Home()
         let bound = LoopBound(home, of: loop)
         let mailbox = loop.mailbox
-        thread = StoreThread(backend: backend, clock: loop.clock) { commit, answers in
+        thread = StoreThread(backend: backend, retention: retention, clock: loop.clock) { commit, answers in
             mailbox.post {
                 if let commit { bound.open().store?.count(commit) }
                 for answer in answers { answer() }

@@ -73,10 +73,10 @@ protocol StoreSession {
     func logs(_ filter: LogFilter) throws -> [LogEntry]
 
     // Upkeep
-    /// Removes some of what ``StoreLimit`` no longer keeps: at most `rowsMax` executions, as many log lines, and the
+    /// Removes some of what is no longer kept: at most `rowsMax` executions, as many log lines, and the
     /// ticks of a few jobs.
     /// - Returns: whether there may be more to remove.
-    func prune(rowsMax: Int, now: WallTime) throws -> Bool
+    func prune(to kept: Retention, rowsMax: Int, now: WallTime) throws -> Bool
     /// What a full check of the database finds wrong; empty is well. Costs a read of the whole file.
     func checkIntegrity() throws -> [String]
 }

@@ -40,22 +40,9 @@ public enum StoreLimit {
     /// Bytes of payload in one page of unfinished executions: 16 MiB. A page holds at least one row.
     public static let unfinishedBytesMax = 16 << 20
 
-    /// Finished executions kept; unfinished and dead ones are never pruned.
-    public static let executionsKept = 100_000
-    /// Log lines kept.
-    public static let logLinesKept = 200_000
-    /// Bytes of log text kept: 64 MiB.
-    public static let logBytesKept: Int64 = 64 << 20
-    /// Ticks of one job kept, whatever became of them.
-    public static let ticksKeptPerJob = 100
-    /// How long ticks that failed are kept beyond that.
-    public static let failedTicksKeptFor = Duration.seconds(30 * 86_400)
-    /// Failed ticks of one job kept at most: a job that is due each second and always fails would fill the disk.
-    public static let failedTicksKeptPerJob = 10_000
-
     /// Rows written between two looks at what may be pruned. The look costs about 10 ms with full tables.
     static let rowsBetweenPrunes = 5000
-    /// Rows pruned in one transaction, at the least.
+    /// Rows of a table pruned in one transaction, at the least.
     static let pruneRows = 500
 
     /// A page's length, brought into its range.

@@ -29,15 +29,17 @@ final class StoreThread: Sendable {
     private let inbox = Mutex(Inbox())
     private let arrival = DispatchSemaphore(value: 0)
     private let backend: any StoreBackend
+    private let retention: Retention
     private let clock: Clock
     private let deliver: @Sendable (_ commit: Commit?, _ answers: [StoreOperation.Answer]) -> Void
 
     /// Starts the thread.
     init(
-        backend: any StoreBackend, clock: Clock,
+        backend: any StoreBackend, retention: Retention, clock: Clock,
         deliver: @escaping @Sendable (_ commit: Commit?, _ answers: [StoreOperation.Answer]) -> Void
     ) {
         self.backend = backend
+        self.retention = retention
         self.clock = clock
         self.deliver = deliver
         let thread = Thread { [self] in work() }
@@ -66,7 +68,7 @@ final class StoreThread: Sendable {
     }
 
     private func work() {
-        var upkeep = Upkeep()
+        var upkeep = Upkeep(retention)
         while true {
             let (writes, reads, isClosing) = take()
             if !writes.isEmpty { commit(writes, &upkeep) }

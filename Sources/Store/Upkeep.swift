@@ -7,12 +7,15 @@ import Model
 /// Tables are pruned in small steps, each part of a commit that happens anyway while there is traffic, or a commit of
 /// its own when there is none. Nothing is ever deleted by the hundred thousand.
 struct Upkeep {
+    private let retention: Retention
     /// True at the start, since the process before may have ended between writing and pruning.
     private(set) var isDue = true
     private var rowsWritten = 0
     private var lastFailed = false
     /// Of the step in the transaction that runs: whether there is more.
     private var step: Handover<Bool>?
+
+    init(_ retention: Retention) { self.retention = retention }
 
     /// The pruning for a transaction that writes `rows` rows, if it is time.
     mutating func operation(besides rows: Int, now: WallTime) -> StoreOperation? {
@@ -24,8 +27,8 @@ struct Upkeep {
         step = mayBeMore
         return StoreOperation(
             rows: 0,
-            run: { session in
-                mayBeMore.set(try session.prune(rowsMax: rowsMax, now: now))
+            run: { [retention] session in
+                mayBeMore.set(try session.prune(to: retention, rowsMax: rowsMax, now: now))
                 return {}
             }, fail: { _ in })
     }

@@ -86,7 +86,7 @@ public final class Pool {
         queued += 1
         watchDeadline(of: call)
         serveQueue()
-        review()
+        reviewIfNeeded()
     }
 
     /// The caller has gone. A waiting execution is dropped; a running one goes on unless its body is still missing.
@@ -108,6 +108,13 @@ public final class Pool {
 
     /// Brings the pool to its minimum of workers.
     public func warm() { review() }
+
+    /// Starts a worker when there is none, ahead of an execution that is about to come.
+    public func prewarm() {
+        let hasWorker = workers.contains { $0.phase == .ready || $0.phase == .starting || $0.phase == .loading }
+        guard !isDraining, !hasWorker, host.startsLeft > 0, breaker.mayStart(at: clock.monotonic()) else { return }
+        startWorker(at: clock.monotonic())
+    }
 
     /// Starts one worker to see whether the handler can be loaded, and tells: nil when it was.
     public func tryOut(then: @escaping (Problem?) -> Void) {
@@ -157,7 +164,8 @@ public final class Pool {
     }
 
     func workerFinished(_ worker: Worker, _ call: Call, _ end: AnswerFrame.End, status: Int) {
-        if worker.phase == .ready, !available.contains(where: { $0 === worker }) { available.append(worker) }
+        // A worker that was full was out of `available`; any other is still in it.
+        if worker.phase == .ready, worker.inFlight.count == settings.concurrency - 1 { available.append(worker) }
         switch end.outcome {
         case .answered where status == 0:
             fail(call, Problem(.badResponse, "function \(version.name) ended without an answer"))
@@ -173,7 +181,7 @@ public final class Pool {
             fail(call, Problem(.cancelled, "the execution was cancelled before it began"))
         }
         serveQueue()
-        review()
+        reviewIfNeeded()
     }
 
     /// The worker sent what the protocol forbids: it can't be trusted any more.
@@ -352,6 +360,16 @@ public final class Pool {
             }
         }
         return load
+    }
+
+    /// The review of the hot path: when nothing waits, the policy could only retire workers, and for that a timer is
+    /// armed.
+    private func reviewIfNeeded() {
+        if queued > 0 || isDraining || workers.count < workersMin {
+            review()
+        } else if reviewTimer == nil {
+            armReview(at: clock.monotonic(), demandIsOpen: false)
+        }
     }
 
     /// Asks the policy and does as it says. Called after everything that could change its answer.

@@ -9,9 +9,9 @@ struct Completion: ParsableCommand {
         discussion: """
             Names of functions and jobs are completed too, by asking the server.
 
-              bash  taibai completion bash > ~/.local/share/bash-completion/completions/taibai
-              zsh   taibai completion zsh > ~/.zsh/completions/_taibai   (a folder of $fpath)
-              fish  taibai completion fish > ~/.config/fish/completions/taibai.fish
+              taibai completion bash | sudo tee /etc/bash_completion.d/taibai
+              taibai completion zsh > ~/.zsh/completions/_taibai    # a folder of $fpath
+              taibai completion fish > ~/.config/fish/completions/taibai.fish
             """)
 
     /// The shells that can be taught.

@@ -19,7 +19,7 @@ struct CronNext: ParsableCommand {
             Needs no server. The zone is that of a CRON_TZ= prefix, else --tz. A remark tells of changes of the clocks.
 
               taibai cron next '0 9 * * 1-5' --tz Europe/Riga
-              taibai cron next '30 2 * * *' --tz Europe/Riga --from 2026-03-28T00:00:00Z -n 3
+              taibai cron next '30 3 * * *' --tz Europe/Riga --from 2026-03-28T00:00Z
             """)
 
     @Argument(help: "The expression, in quotes: '*/5 * * * *'.")

@@ -19,9 +19,9 @@ struct Deploy: ParsableCommand {
             version before goes on serving.
 
               taibai deploy
-              taibai deploy Functions/hello --memory 256MiB --env GREETING=hi --env LANG=C.UTF-8
+              taibai deploy Functions/hello --memory 256MiB --env A=1 --env B=2
               taibai deploy hello.py
-              taibai deploy build/api.zip --name api --runtime python3 --handler main.handler
+              taibai deploy build/api.zip --timeout 5s
             """)
 
     private static let leftOut = IgnoreRules.standard.joined(separator: ", ")
@@ -114,6 +114,9 @@ struct DeploySettings: ParsableArguments {
     @Option(help: "Executions that may wait for a worker.")
     var queueLengthMax: String?
 
+    @Option(help: "Bytes that the body of a request may have, such as 20MiB.")
+    var bodyMax: String?
+
     @Option(help: "How long an idle worker stays, such as 5m.")
     var idleTimeout: String?
 
@@ -144,8 +147,8 @@ struct DeploySettings: ParsableArguments {
         let single: [(name: String, value: String?)] = [
             ("name", name), ("runtime", runtime), ("handler", handler), ("contract", contract), ("memory", memory),
             ("timeout", timeout), ("concurrency", concurrency), ("min", min), ("max", max),
-            ("queueLengthMax", queueLengthMax), ("idleTimeout", idleTimeout), ("isolation", isolation),
-            ("description", description), ("showErrors", showErrors.map { $0 ? "true" : "false" }),
+            ("queueLengthMax", queueLengthMax), ("bodyMax", bodyMax), ("idleTimeout", idleTimeout),
+            ("isolation", isolation), ("description", description), ("showErrors", showErrors.map { $0 ? "true" : "false" }),
         ]
         return single.compactMap { name, value in value.map { (name, $0) } } + env.map { ("env", $0) }
     }

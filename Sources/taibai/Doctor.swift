@@ -129,7 +129,9 @@ struct Examination {
                 }
                 return Finding(
                     check: check, status: .missing, detail: runtime.reason ?? runtime.status,
-                    cure: "install \(runtime.program.isEmpty ? runtime.name : runtime.program) on the server's machine")
+                    cure: runtime.program.isEmpty
+                        ? "look into the server's own log"
+                        : "install \(runtime.program) on the server's machine, then start the server again")
             }
         } catch {
             return [

@@ -88,10 +88,9 @@ struct ErrorReport {
         switch refusal.code {
         case "unauthorized": return "set TAIBAI_TOKEN, or name a file with --token-file"
         case "handler-not-loadable": return "nothing was deployed; the version before goes on serving"
-        case "function-raised": return "its log says more: taibai logs NAME"
         default:
-            guard let seconds = refusal.retryAfterSeconds else { return nil }
-            return "try again in \(seconds) s"
+            if let seconds = refusal.retryAfterSeconds { return "try again in \(seconds) s" }
+            return refusal.execution.map { "its log: taibai executions show \($0)" }
         }
     }
 

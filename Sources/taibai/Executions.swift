@@ -114,11 +114,11 @@ enum ExecutionText {
         let isSteady = when == .timeOfDay
         func atLeast(_ width: Int) -> Int { isSteady ? width : 0 }
         var table = Table(columns: [
-            .init("ID"), .init("FUNCTION", shrinks: true, atLeast: atLeast(14)),
-            .init("TRIGGER", shrinks: true, drop: 2, atLeast: atLeast(8)), .init("STATUS", atLeast: atLeast(9)),
-            .init("WORKER", drop: 3), .init("QUEUE", .right, drop: 6, atLeast: atLeast(6)),
-            .init("START", .right, drop: 5, atLeast: atLeast(6)), .init("INIT", .right, drop: 4, atLeast: atLeast(6)),
-            .init("RUN", .right, atLeast: atLeast(6)), .init("WHEN", drop: 1),
+            .init("ID", atLeast: atLeast(36)), .init("FUNCTION", shrinks: true, atLeast: atLeast(14)),
+            .init("TRIGGER", shrinks: true, drop: 1, atLeast: atLeast(8)), .init("STATUS", atLeast: atLeast(9)),
+            .init("WORKER", drop: 2), .init("QUEUE", .right, drop: 7, atLeast: atLeast(6)),
+            .init("START", .right, drop: 6, atLeast: atLeast(6)), .init("INIT", .right, drop: 5, atLeast: atLeast(6)),
+            .init("RUN", .right, atLeast: atLeast(6)), .init("WHEN", drop: 4),
         ])
         let now = MonotonicTime.wallNow
         table.rows = executions.map { execution in
@@ -186,9 +186,19 @@ struct ExecutionFollower {
         query.limit = Self.limitMax
         while true {
             usleep(Self.interval)
-            query.after = newest.map { ExecutionID(now: $0 - Self.lookBack, random: (0, 0)) }
+            goBack()
             try show(try client.executions(query))
         }
+    }
+
+    /// Sets where the next look begins, and forgets what it can't meet any more.
+    private mutating func goBack() {
+        guard let newest else { return }
+        let bound = ExecutionID(now: newest - Self.lookBack, random: (0, 0))
+        query.after = bound
+        guard printed.count > 2 * Self.limitMax else { return }
+        // Ids of version 7 sort by age, as text too.
+        printed = printed.filter { $0 > bound.description }
     }
 
     /// Prints what has ended and was not printed yet, oldest first.

@@ -78,7 +78,9 @@ struct Invoke: ParsableCommand {
             observer: InvokeObserver(
                 onHead: { head throws(ClientError) in answer.receive(head: head) },
                 onBody: { bytes throws(ClientError) in try answer.receive(body: bytes) }))
-        if verbose { try Output.error.write(answer.account(total: MonotonicTime.now - started)) }
+        let total = MonotonicTime.now - started
+        // Told even when the call failed: that is when one wants to know.
+        defer { if verbose { _ = try? Output.error.write(answer.account(total: total)) } }
         try answer.finish()
     }
 

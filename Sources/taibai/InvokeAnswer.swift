@@ -10,6 +10,8 @@ final class InvokeAnswer {
     private var head: ResponseHead?
     /// Kept when it is not passed on: a problem of ours, or a result in JSON.
     private var body: [UInt8] = []
+    /// The last byte that was passed on.
+    private var lastByte: UInt8?
 
     init(format: OutputFormat) { self.format = format }
 
@@ -31,12 +33,17 @@ final class InvokeAnswer {
             return
         }
         try Output.standard.write(bytes)
+        lastByte = bytes.last ?? lastByte
     }
 
     /// Writes what is left and fails when the call failed.
     /// - Throws: ``ClientError/refused(_:)`` for a problem of ours, `ExitCode` for the function's own.
     func finish() throws {
         guard let head else { return }
+        // On a terminal the prompt should not stand behind the body; anywhere else nothing is added to it.
+        if Output.standard.isTerminal, let lastByte, lastByte != UInt8(ascii: "\n") {
+            try Output.standard.write("\n")
+        }
         if isProblem { throw ClientError.refused(Refusal(head: head, body: body)) }
         switch format {
         case .json: try Results.write(object: json(head))

@@ -49,18 +49,18 @@ struct Logs: ParsableCommand {
         var query = LogQuery(function: name)
         query.execution = execution
         query.tail = tail ?? (execution == nil ? Self.tailStandard : nil)
-        var page = try client.logs(query)
-        try show(page)
-        query.tail = nil
-        query.after = page.next
+        query.limit = max(query.limit, query.tail ?? 0)
         while true {
+            let page = try client.logs(query)
+            try show(page)
             // A page that is not full was the last one there is for now.
             let isLast = page.lines.count < query.limit
             if isLast, !follow { return }
             if isLast { usleep(Self.interval) }
-            page = try client.logs(query)
-            try show(page)
+            // Without a cursor the next page would be this one again.
+            guard page.next != nil || page.lines.isEmpty else { return }
             query.after = page.next ?? query.after
+            query.tail = nil
         }
     }
 

@@ -15,7 +15,8 @@ struct Serve: ParsableCommand {
             work, finishes what is running, and stops. An address beyond this machine needs --tokens-file.
 
               taibai serve
-              taibai serve --listen 127.0.0.1:9000 --listen unix:/run/taibai.sock --data /var/lib/taibai
+              taibai serve --listen 127.0.0.1:9000 --data /var/lib/taibai
+              taibai serve --listen localhost:8080 --listen unix:/run/taibai.sock
               taibai serve --listen '[::]:8080' --tokens-file /etc/taibai/tokens
             """)
 

@@ -105,7 +105,9 @@ struct Table {
             case .left: parts.append(isLast ? painted : painted + padding)
             }
         }
-        return parts.joined(separator: Self.gap) + "\n"
+        var line = parts.joined(separator: Self.gap)
+        while line.last == " " { line.removeLast() }
+        return line + "\n"
     }
 
     /// The text in at most `width` columns; an ellipsis stands for what is missing.

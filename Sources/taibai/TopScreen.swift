@@ -10,6 +10,7 @@ struct TopScreen {
     let client: ControlClient
 
     private static let interval = Duration.seconds(1)
+    private static let controlC: UInt8 = 3
     private static let enter = "\u{1B}[?1049h\u{1B}[?25l"
     private static let leave = "\u{1B}[?25h\u{1B}[?1049l"
 
@@ -21,7 +22,8 @@ struct TopScreen {
         var before = termios()
         guard tcgetattr(STDIN_FILENO, &before) == 0 else { throw Failure("no-keyboard: \(SystemError.last)") }
         var raw = before
-        raw.c_lflag &= ~tcflag_t(ICANON | ECHO)
+        // Ctrl-C comes as a key too, so that there is one way out.
+        raw.c_lflag &= ~tcflag_t(ICANON | ECHO | ISIG)
         tcsetattr(STDIN_FILENO, TCSANOW, &raw)
         defer {
             tcsetattr(STDIN_FILENO, TCSANOW, &before)
@@ -54,7 +56,7 @@ struct TopScreen {
         var key: UInt8 = 0
         // A closed keyboard is a wish to leave too.
         guard read(STDIN_FILENO, &key, 1) == 1 else { return .leave }
-        return key == UInt8(ascii: "q") || key == UInt8(ascii: "Q") ? .leave : .redraw
+        return [UInt8(ascii: "q"), UInt8(ascii: "Q"), Self.controlC].contains(key) ? .leave : .redraw
     }
 
     /// One frame in one write, so that it does not flicker. A server that is away is told in the picture: it may
@@ -79,8 +81,8 @@ struct TopScreen {
 /// Lets SIGINT, SIGTERM and SIGHUP through only while ``waitForKey(milliseconds:)`` waits, so that none is missed between
 /// a look and the next wait, and none ends the program before the terminal is put right.
 struct SignalGate: ~Copyable {
-    /// What this process let through before.
-    private let before: sigset_t
+    /// What is blocked while waiting: none of the three.
+    private let open: sigset_t
 
     init() {
         var set = sigset_t()
@@ -92,14 +94,15 @@ struct SignalGate: ~Copyable {
             Glibc.signal(signal) { _ in }
         }
         sigprocmask(SIG_BLOCK, &set, &before)
-        self.before = before
+        for signal in [SIGINT, SIGTERM, SIGHUP] { sigdelset(&before, signal) }
+        open = before
     }
 
     /// Waits for the keyboard.
     /// - Returns: whether a key can be read; nil after a signal.
     func waitForKey(milliseconds: Int) -> Bool? {
         var timeout = timespec(tv_sec: milliseconds / 1000, tv_nsec: milliseconds % 1000 * 1_000_000)
-        var mask = before
+        var mask = open
         var descriptors = fd_set()
         // FD_SET is a macro that Swift can't see; standard input is descriptor 0, the lowest bit.
         descriptors.__fds_bits.0 = 1 << STDIN_FILENO

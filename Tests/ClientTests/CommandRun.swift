@@ -75,8 +75,19 @@ enum Program {
         var argv = words.map { strdup($0) } + [nil]
         var envp = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
         defer { for pointer in argv + envp { free(pointer) } }
+        // The threads of tests block signals, and a program started from one would inherit that.
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var none = sigset_t()
+        var all = sigset_t()
+        sigemptyset(&none)
+        sigfillset(&all)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setsigdefault(&attributes, &all)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
         var pid: pid_t = 0
-        let result = posix_spawn(&pid, words[0], &actions, nil, &argv, &envp)
+        let result = posix_spawn(&pid, words[0], &actions, &attributes, &argv, &envp)
         precondition(result == 0, "can't start \(path): \(String(cString: strerror(result)))")
         return pid
     }
@@ -94,6 +105,13 @@ enum Program {
 /// - Parameter server: for TAIBAI_URL; nil means an address where nobody listens.
 func taibai(
     _ arguments: String..., server: String? = nil, input: [UInt8] = [], environment: [String: String] = [:],
+    folder: String? = nil
+) throws -> CommandResult {
+    try taibai(arguments, server: server, input: input, environment: environment, folder: folder)
+}
+
+func taibai(
+    _ arguments: [String], server: String? = nil, input: [UInt8] = [], environment: [String: String] = [:],
     folder: String? = nil
 ) throws -> CommandResult {
     let files = TemporaryFolder()
@@ -118,8 +136,9 @@ final class LiveCommand {
     private(set) var text = ""
     private var hasEnded = false
 
-    /// Longer than any of these tests takes; only a broken program reaches it.
-    private static let patience: Int32 = 30_000
+    /// Longer than any of these tests takes; only a broken program reaches it, and is killed then.
+    private static let patience = Duration.seconds(60)
+    private let startedAt = ContinuousClock.now
 
     /// - Parameter columns: nil gives it a pipe, a number a terminal of that width and 40 rows.
     init(
@@ -175,20 +194,27 @@ final class LiveCommand {
         while !text.contains(part) { try #require(readMore(), "the program never wrote '\(part)', but: \(text)") }
     }
 
+    /// Closes the reading end of its standard output.
+    func stopReading() { shutdown(descriptor, Int32(SHUT_RD)) }
     func type(_ keys: String) { FakeServer.writeAll(descriptor, Array(keys.utf8)) }
     func signal(_ number: Int32) { kill(pid, number) }
 
     /// Reads to the end and gives the exit code.
     func finish() -> Int32 {
         while readMore() {}
+        if isOverdue { kill(pid, SIGKILL) }
         hasEnded = true
         return Program.wait(pid)
     }
 
+    private var isOverdue: Bool { ContinuousClock.now - startedAt > Self.patience }
+
     /// Whether there was more. Reading a terminal fails with EIO when the program has gone.
     private func readMore() -> Bool {
         var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-        guard poll(&entry, 1, Self.patience) > 0 else { return false }
+        var ready: Int32 = 0
+        while ready == 0, !isOverdue { ready = poll(&entry, 1, 1000) }
+        guard ready > 0 else { return false }
         let block = FakeServer.readSome(descriptor)
         text += String(decoding: block, as: UTF8.self)
         return !block.isEmpty

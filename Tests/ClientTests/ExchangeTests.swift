@@ -35,7 +35,7 @@ import Testing
         #expect(try client(server.url + "/base").serverState().version == "9")
     }
 
-    @Test(arguments: ["http://127.0.0.1:1", "unix:/nonexistent/socket", "http://host.invalid"])
+    @Test(arguments: ["http://127.0.0.1:1", "unix:/nonexistent/socket", "http://localhost:1"])
     func `tells that nobody is there`(url: String) throws {
         let error = #expect(throws: ClientError.self) { try client(url).serverState() }
         guard case .unreachable(let server, let reason) = error else {

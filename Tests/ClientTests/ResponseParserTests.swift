@@ -68,10 +68,16 @@ import Testing
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n",
-        "HTTP/1.1 200 OK\r\nX: " + String(repeating: "x", count: 64 << 10),
     ])
     func `that is none is refused`(text: String) {
         #expect(throws: ResponseError.self) { try read(text) }
+    }
+
+    @Test func `with an endless head is refused`() {
+        let error = #expect(throws: ResponseError.self) {
+            try read("HTTP/1.1 200 OK\r\nX: " + String(repeating: "x", count: 64 << 10))
+        }
+        #expect(error?.reason == "its head is longer than 65536 bytes")
     }
 
     @Test(arguments: ["", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel"])

@@ -122,7 +122,9 @@ import Testing
                     socket.startReading()
                 }
                 let port = try #require(listener.boundPort)
-                rig.settle()
+                // libuv opens a spare descriptor with its first stream, and keeps it.
+                let first = try PlainSocket(port: port)
+                rig.run(until: { accepted == 1 })
                 let before = Descriptors.open()
 
                 let clients = try (0..<1000).map { _ in try PlainSocket(port: port) }
@@ -134,30 +136,34 @@ import Testing
                 rig.run(until: { ended == clients.count })
                 rig.settle()
 
-                #expect(accepted == clients.count)
+                #expect(accepted == clients.count + 1)
                 #expect(answers.allSatisfy { $0 == Array("x".utf8) })
                 Descriptors.expectNoneOpened(since: before)
+                first.close()
             }
         }
     }
 
-    // Without libuv's spare descriptor the kernel would report the same waiting connection for ever.
-    @Test func `may run out: waiting connections are ended, and later ones are served`() async {
+    // A level-triggered listener that can't accept would report the same connection for ever, at full speed.
+    @Test func `may run out: connections wait without costing anything, and are served when there is room`() async {
         await #expect(processExitsWith: .success) {
             try LoopRig.with { rig in
                 var accepted = 0
                 let listener = try Listener(loop: rig.loop, address: .tcp(host: "127.0.0.1", port: 0)) { _ in accepted += 1 }
-                let port = try #require(listener.boundPort)
-                let clients = try (0..<10).map { _ in try PlainSocket(port: port) }
+                let clients = try (0..<10).map { _ in try PlainSocket(port: try #require(listener.boundPort)) }
 
                 try Descriptors.withNoneLeft {
-                    rig.run(until: { clients.allSatisfy { $0.readAvailable() == nil } })
+                    let start = rig.loop.now
+                    let processorTime = clock()
+                    rig.run(until: { rig.loop.now - start > .milliseconds(400) })
+                    let share = Double(clock() - processorTime) / Double(CLOCKS_PER_SEC) / 0.4
+                    if share > 0.5 { Issue.record("the loop was busy for \(share) of the time") }
+                    // The test library's own threads may give one back meanwhile.
+                    if accepted > 2 { Issue.record("\(accepted) accepted without descriptors") }
                 }
-                #expect(accepted == 0)
-                let late = try PlainSocket(port: port)
-                rig.run(until: { accepted == 1 })
+                rig.run(until: { accepted == clients.count })
 
-                late.close()
+                for client in clients { client.close() }
             }
         }
     }

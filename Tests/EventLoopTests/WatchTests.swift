@@ -44,6 +44,25 @@ import Testing
         }
     }
 
+    @Test func `tells nothing while it is told not to`() throws {
+        try LoopRig.with { rig in
+            let (mine, peer) = try PlainSocket.pair()
+            var calls = 0
+            let watch = try DescriptorWatch(loop: rig.loop, descriptor: mine.descriptor) { calls += 1 }
+            watch.stopReading()
+            try peer.write("abc")
+            rig.settle()
+            #expect(calls == 0)
+
+            watch.startReading()
+            rig.run(until: { calls > 0 })
+
+            watch.close()
+            watch.startReading()
+            rig.settle()
+        }
+    }
+
     @Test func `tells once when there is room to write`() throws {
         try LoopRig.with { rig in
             let (mine, peer) = try PlainSocket.pair()

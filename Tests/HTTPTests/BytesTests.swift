@@ -19,7 +19,8 @@ import Testing
             let one = [byte]
             let span = one.span
             let isName = byte < 128 && (Byte.isToken(byte) && !"!#$%&'*+^`|".utf8.contains(byte))
-            #expect(Authority.isValid(span, 0..<1) == isName, "\(byte)")
+            let isValid = Authority.isValid(span, 0..<1)
+            #expect(isValid == isName, "\(byte)")
         }
     }
 
@@ -62,7 +63,8 @@ import Testing
         let bytes = [UInt8](repeating: 0, count: 10)
         let span = bytes.span
         for (index, isThere) in [(-1, false), (0, true), (2, true), (3, false), (11, false), (Int.max, false)] {
-            #expect((EightBytes(span, at: index) != nil) == isThere, "\(index)")
+            let eight = EightBytes(span, at: index)
+            #expect((eight != nil) == isThere, "\(index)")
         }
     }
 
@@ -85,20 +87,28 @@ import Testing
     @Test func `compares without case, and only whole names`() {
         let bytes = Array("Transfer-Encoding0[".utf8)
         let span = bytes.span
-        #expect(span.matches(0..<17, "transfer-encoding"))
-        #expect(!span.matches(0..<16, "transfer-encoding"))
-        #expect(!span.matches(0..<18, "transfer-encoding"))
-        #expect(!span.matches(18..<19, "{"))
-        #expect(span.isEqual(ignoringCase: 0..<1, 0..<1))
+        let hasWhole = span.matches(0..<17, "transfer-encoding")
+        #expect(hasWhole)
+        let hasPrefix = span.matches(0..<16, "transfer-encoding")
+        #expect(!hasPrefix)
+        let hasMore = span.matches(0..<18, "transfer-encoding")
+        #expect(!hasMore)
+        let hasBrace = span.matches(18..<19, "{")
+        #expect(!hasBrace)
+        let hasSame = span.isEqual(ignoringCase: 0..<1, 0..<1)
+        #expect(hasSame)
     }
 
     @Test func `finds a byte in a range and not behind it`() {
         let bytes = Array("abcdefghijklmnop?".utf8)
         let span = bytes.span
         for end in 0...bytes.count {
-            #expect(span.firstIndex(of: UInt8(ascii: "?"), in: 0..<end) == (end == 17 ? 16 : nil))
-            #expect(span.firstIndex(of: UInt8(ascii: "c"), in: 0..<end) == (end > 2 ? 2 : nil))
-            #expect(span.firstIndex(of: UInt8(ascii: "c"), in: min(3, end)..<end) == nil)
+            let mark = span.firstIndex(of: UInt8(ascii: "?"), in: 0..<end)
+            #expect(mark == (end == 17 ? 16 : nil))
+            let letter = span.firstIndex(of: UInt8(ascii: "c"), in: 0..<end)
+            #expect(letter == (end > 2 ? 2 : nil))
+            let later = span.firstIndex(of: UInt8(ascii: "c"), in: min(3, end)..<end)
+            #expect(later == nil)
         }
     }
 

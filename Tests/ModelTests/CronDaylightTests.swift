@@ -83,6 +83,9 @@ import Testing
             text: "15 2 * * *", zone: "Australia/Lord_Howe", from: "2026-10-03T12:00:00+10:30", policy: .shift,
             expected: ["2026-10-04T02:45:00+11:00", "2026-10-05T02:15:00+11:00"]),
         Case(
+            text: "15,35 2 * * *", zone: "Australia/Lord_Howe", from: "2026-10-03T12:00:00+10:30", policy: .shift,
+            expected: ["2026-10-04T02:35:00+11:00", "2026-10-04T02:45:00+11:00", "2026-10-05T02:15:00+11:00"]),
+        Case(
             text: "45 1 * * *", zone: "Australia/Lord_Howe", from: "2026-04-04T12:00:00+11:00", policy: .twice,
             expected: ["2026-04-05T01:45:00+11:00", "2026-04-05T01:45:00+10:30", "2026-04-06T01:45:00+10:30"]),
         // Samoa left out the whole of 30 December 2011.

@@ -13,6 +13,7 @@ import Testing
 
     @Test(arguments: [
         "", "Local", "europe/riga", "PST", "GMT+3", "+03:00", "../../etc/passwd", "Europe/Riga/..", "Foo/Bar",
+        "SystemV/EST5EDT",
         "Europe/Riga\u{0}", String(repeating: "Europe/", count: 40),
     ])
     func `anything else is refused`(identifier: String) {

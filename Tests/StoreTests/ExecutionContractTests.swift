@@ -120,15 +120,20 @@ import Testing
     @Test(arguments: BackendRig.Kind.allCases)
     func `are pruned when they have ended, the oldest first`(kind: BackendRig.Kind) throws {
         try BackendRig.with(kind) { rig in
-            let excess = 40
+            var kept = Retention()
+            kept.executions = 500
+            let (excess, retention) = (40, kept)
             try rig.write { session in
                 try session.enqueue([Sample.queued(0), Sample.queued(1)])
                 try session.record([Sample.record(1, status: .dead)])
-                try session.record((2..<(StoreLimit.executionsKept + excess)).map { Sample.record($0) })
+                try session.record((2..<(retention.executions + excess)).map { Sample.record($0) })
+            }
+            func prune() throws -> Bool {
+                try rig.write { try $0.prune(to: retention, rowsMax: 30, now: Sample.start) }
             }
 
-            #expect(try rig.write { try $0.prune(rowsMax: 30, now: Sample.start) } == true)
-            #expect(try rig.write { try $0.prune(rowsMax: 30, now: Sample.start) } == false)
+            #expect(try prune() == true)
+            #expect(try prune() == false)
 
             for (number, isKept) in [(0, true), (1, true), (2, false), (excess - 1, false), (excess, true)] {
                 let found = (try? rig.read { try $0.execution(Sample.id(number)) }) != nil
@@ -168,11 +173,13 @@ import Testing
     @Test(arguments: BackendRig.Kind.allCases)
     func `are pruned by number`(kind: BackendRig.Kind) throws {
         try BackendRig.with(kind) { rig in
-            let excess = 100
+            var kept = Retention()
+            kept.logLines = 500
+            let (excess, retention) = (100, kept)
             try rig.write { session in
-                try session.append((0..<(StoreLimit.logLinesKept + excess)).map { Sample.line($0) })
+                try session.append((0..<(retention.logLines + excess)).map { Sample.line($0) })
             }
-            while try rig.write({ try $0.prune(rowsMax: 30, now: Sample.start) }) {}
+            while try rig.write({ try $0.prune(to: retention, rowsMax: 30, now: Sample.start) }) {}
             #expect(try rig.read { try $0.logs(LogFilter(after: 0, limit: 1)) }.first?.line == Sample.line(excess))
         }
     }
@@ -180,12 +187,14 @@ import Testing
     @Test(arguments: BackendRig.Kind.allCases)
     func `are pruned by size`(kind: BackendRig.Kind) throws {
         try BackendRig.with(kind) { rig in
-            let text = String(repeating: "x", count: LogLine.textLengthMax)
-            let kept = Int(StoreLimit.logBytesKept) / text.utf8.count
+            let text = String(repeating: "x", count: 1000)
+            var kept = Retention()
+            kept.logBytes = 200_000
+            let retention = kept
             try rig.write { session in
-                try session.append((0..<(kept + 100)).map { Sample.line($0, text: text) })
+                try session.append((0..<300).map { Sample.line($0, text: text) })
             }
-            while try rig.write({ try $0.prune(rowsMax: 30, now: Sample.start) }) {}
+            while try rig.write({ try $0.prune(to: retention, rowsMax: 30, now: Sample.start) }) {}
             let oldest = try rig.read { try $0.logs(LogFilter(after: 0, limit: 1)) }.first
             #expect(oldest?.line.time == Sample.start + .seconds(100))
         }

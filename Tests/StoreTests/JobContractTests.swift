@@ -177,7 +177,7 @@ import Testing
                 }
             }
             func prune(after now: Duration) throws -> [Int] {
-                while try rig.write({ try $0.prune(rowsMax: 100, now: Sample.start + now) }) {}
+                while try rig.write({ try $0.prune(to: .standard, rowsMax: 100, now: Sample.start + now) }) {}
                 return try rig.read { try $0.ticks(of: job.id, limit: 1000) }
                     .map { Int(($0.scheduledAt - Sample.start).components.seconds) / 60 }.reversed()
             }
@@ -194,7 +194,7 @@ import Testing
                         cursors: [])
                 }
             }
-            let month = StoreLimit.failedTicksKeptFor
+            let month = Retention.standard.failedTicksFor
             #expect(try prune(after: month + .seconds(60 * 500)) ==
                 failures.filter { $0 > 500 } + [950] + Array(961...1000) + Array(2000..<2060))
         }

@@ -3,6 +3,7 @@
 import Foundation
 import Model
 import Store
+import Testing
 
 /// Well-formed values, told apart by a number.
 enum Sample {
@@ -109,5 +110,16 @@ enum Sample {
         LogLine(
             execution: execution.map(id), function: name(function), version: Self.number(1),
             time: start + .seconds(number), stream: .stdout, text: text ?? "line \(number)")
+    }
+}
+
+/// What `body` is refused with; nil and an issue when it is not.
+func problem(of body: () throws(Problem) -> Void, sourceLocation: SourceLocation = #_sourceLocation) -> Problem? {
+    do throws(Problem) {
+        try body()
+        Issue.record("was not refused", sourceLocation: sourceLocation)
+        return nil
+    } catch {
+        return error
     }
 }

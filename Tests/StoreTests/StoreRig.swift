@@ -35,6 +35,18 @@ final class StoreRig {
         }
     }
 
+    /// The same with a backend that can be held up and broken.
+    static func withGate(virtual: VirtualTime? = nil, _ body: (StoreRig, GateBackend) throws -> Void) throws {
+        try TemporaryFolder.with { folder in
+            let loop = try Loop(virtual: virtual)
+            defer { loop.close() }
+            let gate = GateBackend(try SQLiteBackend(directory: folder.path(of: "data")))
+            let rig = StoreRig(loop, try Store(backend: gate, loop: loop), drivesTimers: virtual == nil)
+            defer { rig.close() }
+            try body(rig, gate)
+        }
+    }
+
     private init(_ loop: Loop, _ store: Store, drivesTimers: Bool) {
         self.loop = loop
         self.store = store

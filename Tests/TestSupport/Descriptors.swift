@@ -24,6 +24,7 @@ public enum Descriptors {
 
     /// Lets the process open no further descriptor while `body` runs.
     public static func withNoneLeft(_ body: () throws -> Void) throws {
+        letDispatchOpenItsOwn()
         var limits = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limits) == 0 else {
             throw SupportError.system("getrlimit")
@@ -42,6 +43,15 @@ public enum Descriptors {
             setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limits)
         }
         try body()
+    }
+
+    /// libdispatch, which runs the tests, stops the process when it can't open what it needs for its first timers.
+    private static func letDispatchOpenItsOwn() {
+        let fired = DispatchSemaphore(value: 0)
+        DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(1)) { fired.signal() }
+        DispatchQueue.global().asyncAfter(wallDeadline: .now() + .milliseconds(1)) { fired.signal() }
+        fired.wait()
+        fired.wait()
     }
 
     /// What is open now and was not in `before`, one line each.

@@ -68,8 +68,10 @@ struct ArchiveUnpacker {
     }
 
     private func unreadable(_ archive: OpaquePointer, _ entry: String? = nil) -> Problem {
+        // Only the first line, which is libarchive's own; some texts go on with bytes of the archive.
         let text = archive_error_string(archive).map { String(cString: $0) } ?? "no reason given"
-        return .package(entry, "the archive can't be read: \(text); pack it anew as zip or tar.gz")
+        let line = text.prefix { !$0.isNewline }
+        return .package(entry, "the archive can't be read: \(line); pack it anew as zip or tar.gz")
     }
 
     private func unpackEntries(_ archive: OpaquePointer, _ directory: ZipDirectory?) throws(Problem) {

@@ -35,6 +35,7 @@ struct ZipDirectory {
         self.bytes = bytes
         names = []
         let (count, range) = try Self.findDirectory(bytes)
+        guard count > 0 else { throw .package(nil, "the zip is empty; pack at least the handler's file") }
         let headers = try readHeaders(count: count, in: range)
         names = Set(headers.map(\.name))
         let declared = headers.reduce(0) { $0 + $1.size }
@@ -171,6 +172,8 @@ struct ZipDirectory {
                 throw .package(name, Self.damaged)
             }
             guard at >= free else { throw .package(name, "shares bytes with another entry; pack it anew") }
+            // Before libarchive sees it, which cuts names at a NUL and turns some backslashes into slashes.
+            _ = try EntryPath.parse(header.name)
             let flags = number(at: at + 6, count: 2)
             guard (flags | header.flags) & Self.encryptionFlags == 0 else {
                 throw .package(name, "is encrypted; pack without a password")
@@ -193,7 +196,6 @@ struct ZipDirectory {
     private func checkSizes(
         _ header: Header, _ name: String, flags: Int, compressed: Int, unpacked: Int
     ) throws(Problem) {
-        guard !header.name.contains(0) else { throw .package(name, "the path contains a NUL byte; rename the file") }
         // Written as a stream: the sizes follow the bytes, or stand in the zip64 field.
         if flags & Self.sizesFollowFlag != 0 || number(at: compressed, count: 4) == Self.unknown32 { return }
         guard number(at: compressed, count: 4) == header.compressedSize,

@@ -106,9 +106,18 @@ final class SQLiteBackend: StoreBackend {
 
     func read(_ operation: StoreOperation) -> Result<StoreOperation.Answer, StoreError> {
         do {
-            return .success(try queue.read { db in try operation.run(SQLiteSession(db)) })
+            // Without a transaction: nobody else writes, and after a damaged page SQLite would refuse its end, and so
+            // the answer of checkIntegrity().
+            return .success(try queue.unsafeRead { db in try operation.run(SQLiteSession(db)) })
         } catch {
             return .failure(StoreError(database: error))
+        }
+    }
+
+    /// What a setting of the connection is, such as `synchronous`.
+    func pragma(_ name: String) throws -> String? {
+        try queue.writeWithoutTransaction { db in
+            try String.fetchOne(db, sql: "PRAGMA \(name)")
         }
     }
 

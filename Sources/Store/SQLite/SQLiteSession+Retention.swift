@@ -8,17 +8,17 @@ extension SQLiteSession {
     private static let jobsPerStep = 20
     private static let ticksBetweenPrunes = 50
 
-    func prune(rowsMax: Int, now: WallTime) throws -> Bool {
-        let hasMoreExecutions = try pruneExecutions(rowsMax: rowsMax) == rowsMax
-        let hasMoreLogs = try pruneLogs(rowsMax: rowsMax) == rowsMax
-        let hasMoreTicks = try pruneTicks(now: now) == Self.jobsPerStep
+    func prune(to kept: Retention, rowsMax: Int, now: WallTime) throws -> Bool {
+        let hasMoreExecutions = try pruneExecutions(kept, rowsMax) == rowsMax
+        let hasMoreLogs = try pruneLogs(kept, rowsMax) == rowsMax
+        let hasMoreTicks = try pruneTicks(kept, now: now) == Self.jobsPerStep
         return hasMoreExecutions || hasMoreLogs || hasMoreTicks
     }
 
     /// Unfinished executions are promises and dead ones wait for a decision, so neither is ever pruned.
-    private func pruneExecutions(rowsMax: Int) throws -> Int {
+    private func pruneExecutions(_ kept: Retention, _ rowsMax: Int) throws -> Int {
         let newestToGo = try firstRow(
-            "SELECT id FROM execution ORDER BY id DESC LIMIT 1 OFFSET ?", [StoreLimit.executionsKept]
+            "SELECT id FROM execution ORDER BY id DESC LIMIT 1 OFFSET ?", [kept.executions]
         ) { try $0.id(0) }
         guard let newestToGo else { return 0 }
         return try change(
@@ -30,7 +30,7 @@ extension SQLiteSession {
     }
 
     /// Cursors and offsets both grow from row to row, so only the oldest `rowsMax` rows need to be looked at.
-    private func pruneLogs(rowsMax: Int) throws -> Int {
+    private func pruneLogs(_ kept: Retention, _ rowsMax: Int) throws -> Int {
         let oldest = try firstRow("SELECT cursor FROM log ORDER BY cursor LIMIT 1") { $0[0] as Int64 }
         let newest = try firstRow("SELECT cursor, endOffset FROM log ORDER BY cursor DESC LIMIT 1") { row in
             (cursor: row[0] as Int64, endOffset: row[1] as Int64)
@@ -39,34 +39,34 @@ extension SQLiteSession {
         return try change(
             "DELETE FROM log WHERE cursor < ? AND (cursor <= ? OR endOffset <= ?)",
             [
-                oldest + Int64(rowsMax), newest.cursor - Int64(StoreLimit.logLinesKept),
-                newest.endOffset - StoreLimit.logBytesKept,
+                oldest + Int64(rowsMax), newest.cursor - Int64(kept.logLines),
+                newest.endOffset - kept.logBytes,
             ])
     }
 
     /// - Returns: how many jobs were looked at.
-    private func pruneTicks(now: WallTime) throws -> Int {
+    private func pruneTicks(_ kept: Retention, now: WallTime) throws -> Int {
         let jobs = try rows(
             "SELECT id FROM job WHERE ticksSincePrune >= \(Self.ticksBetweenPrunes) LIMIT \(Self.jobsPerStep)"
         ) { try $0.id(0) }
         for job in jobs {
-            try pruneTicks(of: job, now: now)
+            try pruneTicks(of: job, kept, now: now)
             try execute("UPDATE job SET ticksSincePrune = 0 WHERE id = ?", [job.blob])
         }
         return jobs.count
     }
 
     /// Beyond the newest ones a tick is kept only if it failed: it was skipped, or its execution has not succeeded.
-    private func pruneTicks(of job: ExecutionID, now: WallTime) throws {
+    private func pruneTicks(of job: ExecutionID, _ kept: Retention, now: WallTime) throws {
         func instant(offset: Int) throws -> Int64? {
             try firstRow(
                 "SELECT scheduledAt FROM tick WHERE job = ? ORDER BY scheduledAt DESC LIMIT 1 OFFSET ?",
                 [job.blob, offset]
             ) { $0[0] as Int64 }
         }
-        guard let newestToGo = try instant(offset: StoreLimit.ticksKeptPerJob) else { return }
-        let age = StoreLimit.failedTicksKeptFor.nanoseconds / 1_000_000
-        let tooMany = try instant(offset: StoreLimit.failedTicksKeptPerJob) ?? .min
+        guard let newestToGo = try instant(offset: kept.ticksPerJob) else { return }
+        let age = kept.failedTicksFor.nanoseconds / 1_000_000
+        let tooMany = try instant(offset: kept.ticksPerJobMax) ?? .min
         try execute(
             """
             DELETE FROM tick WHERE job = ?1 AND scheduledAt IN (

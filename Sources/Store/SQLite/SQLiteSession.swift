@@ -47,8 +47,17 @@ struct SQLiteSession: StoreSession {
     }
 
     func checkIntegrity() throws -> [String] {
-        let findings = try String.fetchAll(db, sql: "PRAGMA integrity_check(100)").filter { $0 != "ok" }
-        let foreign = try Row.fetchAll(db, sql: "PRAGMA foreign_key_check").map { "foreign key: \($0)" }
-        return findings + foreign.prefix(100)
+        var findings: [String] = []
+        do {
+            let rows = try String.fetchCursor(db, sql: "PRAGMA integrity_check(100)")
+            while let finding = try rows.next() {
+                if finding != "ok" { findings.append(finding) }
+            }
+            try forEachRow("PRAGMA foreign_key_check") { findings.append("foreign key: \($0)") }
+        } catch let error as DatabaseError where error.resultCode == .SQLITE_CORRUPT {
+            // So damaged that the check itself gave up.
+            findings.append("\(error)")
+        }
+        return findings
     }
 }

@@ -10,7 +10,7 @@ struct JobCommand: ParsableCommand {
         commandName: "job",
         abstract: "Call functions on a schedule.",
         discussion: """
-              taibai job create nightly --function report --cron '0 3 * * *' --timezone Europe/Riga
+              taibai job create nightly --function report --cron '0 3 * * *'
               taibai job list
               taibai job ticks nightly
             """,

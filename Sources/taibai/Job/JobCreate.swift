@@ -13,10 +13,10 @@ struct JobCreate: ParsableCommand {
             The schedule is one of --cron, --every and --at. `taibai cron next` shows beforehand when an expression is \
             due. The input is JSON, or text, or a file.
 
-              taibai job create every-minute --function hello --cron '* * * * *' --input '{"name":"cron"}'
               taibai job create heartbeat --function ping --every 30s
-              taibai job create once --function migrate --at 2027-01-01T00:00:00Z --input @plan.json
-              taibai job create open --function doors --cron '0 8 * * 1-5' --timezone Europe/Riga --missed skip
+              taibai job create hourly --function hello --cron '0 * * * *' --input '{"a":1}'
+              taibai job create open --function door --cron '0 8 * * *' --timezone Asia/Tokyo
+              taibai job create once --function move --at 2027-01-01T00:00:00Z
             """)
 
     @OptionGroup var job: JobNameArgument

@@ -1,0 +1,21 @@
+// How much of the past is kept.
+
+/// What is kept of what has ended. Beyond it the oldest goes, in small steps, soon after it is too much: tables may be
+/// larger by what was written since the last look.
+public struct Retention: Hashable, Sendable {
+    /// Finished executions. Unfinished and dead ones are never pruned and do not make room.
+    public var executions = 100_000
+    /// Log lines.
+    public var logLines = 200_000
+    /// Bytes of log text: 64 MiB.
+    public var logBytes: Int64 = 64 << 20
+    /// Ticks of one job, whatever became of them.
+    public var ticksPerJob = 100
+    /// How long ticks that failed are kept beyond that: 30 days.
+    public var failedTicksFor = Duration.seconds(30 * 86_400)
+    /// Ticks of one job in all: a job that is due each second and always fails would fill the disk.
+    public var ticksPerJobMax = 10_000
+
+    /// What a server keeps unless told otherwise.
+    public static let standard = Retention()
+}
