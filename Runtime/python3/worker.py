@@ -6,6 +6,7 @@ import functools
 import io
 import logging
 import os
+import socket
 import struct
 import threading
 import time
@@ -38,7 +39,7 @@ class Channel:
     """The socket to the server: frames out from any thread, frames in by one thread at a time."""
 
     def __init__(self, descriptor):
-        self.descriptor = descriptor
+        self.socket = socket.socket(fileno=descriptor)
         self.buffer = bytearray(2 * (HEADER.size + BODY_MAX))
         self.view = memoryview(self.buffer)
         self.start = self.end = 0
@@ -48,10 +49,7 @@ class Channel:
         """Writes whole frames; blocks while the server does not read. A server that is gone ends the worker."""
         with self.lock:
             try:
-                written = os.write(self.descriptor, data)
-                while written < len(data):
-                    data = memoryview(data)[written:]
-                    written = os.write(self.descriptor, data)
+                self.socket.sendall(data)
             except OSError:
                 os._exit(0)
 
@@ -59,8 +57,8 @@ class Channel:
         available = self.end - self.start
         return available >= HEADER.size and available >= HEADER.size + U32.unpack_from(self.buffer, self.start)[0]
 
-    def fill(self):
-        """Reads once, blocking. False: the server closed the channel."""
+    def fill(self, flags=0):
+        """Reads once, blocking unless the flags say otherwise. False: the server closed the channel."""
         if self.start == self.end:
             self.start = self.end = 0
         elif self.start > HEADER.size + BODY_MAX:
@@ -68,9 +66,11 @@ class Channel:
             self.view[:rest] = self.view[self.start : self.end]
             self.start, self.end = 0, rest
         try:
-            count = os.readv(self.descriptor, [self.view[self.end :]])
+            count = self.socket.recv_into(self.view[self.end :], 0, flags)
+        except BlockingIOError:
+            return True
         except ConnectionResetError:
-            count = 0
+            return False
         self.end += count
         if self.end - self.start >= HEADER.size and U32.unpack_from(self.buffer, self.start)[0] > BODY_MAX:
             raise ProtocolError("a frame is longer than 262144 bytes")
@@ -97,7 +97,7 @@ def frame(kind, number=0, nonce=0, body=b"", flags=0):
 
 @functools.lru_cache(256)
 def encode_field(name, value):
-    name, value = name.encode("latin-1"), value.encode("utf-8")
+    name, value = name.encode("latin-1"), value.encode("utf-8", "replace")
     return FIELD.pack(len(name), len(value)) + name + value
 
 
@@ -407,7 +407,10 @@ encode_json = json.JSONEncoder(ensure_ascii=False, default=encode_special).encod
 
 def json_bytes(value):
     try:
-        return encode_json(value).encode("utf-8", "surrogatepass")
+        try:
+            return encode_json(value).encode("utf-8")
+        except UnicodeEncodeError:  # half a surrogate pair, which JSON can only escape
+            return json.dumps(value, default=encode_special).encode("ascii")
     except (TypeError, ValueError, RecursionError) as error:
         raise MarshalError(f"Unable to marshal response: {error}") from None
 
@@ -439,7 +442,7 @@ def is_stream(value):
 def http_answer(result):
     """The head of the answer and its body, bytes or an iterator, as AWS infers them from what was returned."""
     if type(result) is str:
-        return JSON_HEAD, result.encode("utf-8", "surrogatepass")
+        return JSON_HEAD, result.encode("utf-8", "replace")
     if not isinstance(result, dict) or "statusCode" not in result:
         return (STREAM_HEAD, result) if is_stream(result) else (JSON_HEAD, json_bytes(result))
     status = result["statusCode"]
@@ -480,7 +483,7 @@ def answer_body(body, is_base64):
         return b""
     if isinstance(body, str):
         if not is_base64:
-            return body.encode("utf-8", "surrogatepass")
+            return body.encode("utf-8", "replace")
         try:
             return base64.b64decode(body, validate=True)
         except (binascii.Error, ValueError) as error:
@@ -501,6 +504,7 @@ import logging
 import os
 import queue
 import resource
+import socket
 import struct
 import sys
 import threading
@@ -614,6 +618,12 @@ class Worker:
         while self.channel.has_frame():
             self.handle(*self.channel.take())
 
+    def read_available(self):
+        """Handles the frames that have come meanwhile: the next request may have been taken back."""
+        self.channel.fill(socket.MSG_DONTWAIT)
+        while self.channel.has_frame():
+            self.handle(*self.channel.take())
+
     def handle(self, kind, flags, number, nonce, body):
         if kind == REQUEST:
             return self.request_arrived(flags, number, nonce, body)
@@ -718,6 +728,8 @@ class Worker:
         while True:
             while self.ready:
                 self.run(self.ready.popleft())
+                if self.ready:
+                    self.read_available()
             if self.is_draining and not self.requests:
                 self.leave(0)
             self.read()

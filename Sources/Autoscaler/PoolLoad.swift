@@ -6,6 +6,8 @@ public import Model
 public struct PoolLoad: Hashable, Sendable {
     /// Executions waiting for a worker.
     public var queued = 0
+    /// How long the one that has waited longest has waited so far.
+    public var longestWait = Duration.zero
     /// Executions held by workers.
     public var inFlight = 0
     /// Workers that can take an execution or hold some.

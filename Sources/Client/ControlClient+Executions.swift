@@ -33,6 +33,7 @@ extension ControlClient {
         try fetchList(query.target, "executions").map(RemoteExecution.init)
     }
 
+    /// One execution.
     public func execution(_ id: ExecutionID) throws(ClientError) -> RemoteExecution {
         RemoteExecution(json: try fetch(Request(target: "/v1/executions/\(id)")))
     }

@@ -5,21 +5,34 @@ public import Model
 /// Where to read a function's log.
 public struct LogQuery: Sendable {
     public var function: FunctionName
-    /// Go on behind this cursor, as an earlier page gave it.
-    public var after: String?
-    /// Lines of one page at most.
-    public var limit = 1000
-    public var execution: ExecutionID?
-    /// The last so many lines instead of the first.
-    public var tail: Int?
+    /// Which lines.
+    public enum Part: Sendable {
+        /// The last so many.
+        case tail(Int)
+        /// Those behind a cursor, as an earlier page gave it; at most ``pageLineMax``.
+        case after(String)
+    }
 
-    public init(function: FunctionName) { self.function = function }
+    public var part: Part
+    /// Lines of one page at most; what the server allows.
+    public static let pageLineMax = 1000
+    /// The cursor before the first line.
+    public static let beginning = "0"
+    public var execution: ExecutionID?
+
+    public init(function: FunctionName, _ part: Part, execution: ExecutionID? = nil) {
+        self.function = function
+        self.part = part
+        self.execution = execution
+    }
 
     var target: String {
-        var items: [(name: String, value: String)] = [("limit", String(limit))]
-        if let after { items.append(("after", after)) }
+        var items: [(name: String, value: String)] =
+            switch part {
+            case .tail(let count): [("tail", String(count))]
+            case .after(let cursor): [("after", cursor), ("limit", String(Self.pageLineMax))]
+            }
         if let execution { items.append(("execution", execution.description)) }
-        if let tail { items.append(("tail", String(tail))) }
         return "/v1/functions/\(function)/logs" + PercentEncoding.query(items)
     }
 }
@@ -56,6 +69,7 @@ extension ControlClient {
         try fetchList("/v1/functions", "functions").map(RemoteFunction.init)
     }
 
+    /// The version that a reference names.
     public func function(_ reference: FunctionReference) throws(ClientError) -> RemoteFunction {
         RemoteFunction(json: try fetch(Request(target: "/v1/functions/\(reference)")))
     }
@@ -65,6 +79,7 @@ extension ControlClient {
         try fetchList("/v1/functions/\(name)/versions", "versions").map(RemoteFunction.init)
     }
 
+    /// Deletes a function with all its versions.
     public func deleteFunction(_ name: FunctionName) throws(ClientError) {
         _ = try fetch(Request(method: "DELETE", target: "/v1/functions/\(name)"))
     }

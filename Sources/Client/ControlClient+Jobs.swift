@@ -3,6 +3,7 @@
 public import Model
 
 extension ControlClient {
+    /// All jobs, by name.
     public func jobs() throws(ClientError) -> [RemoteJob] {
         try fetchList("/v1/jobs", "jobs").map(RemoteJob.init)
     }
@@ -15,18 +16,22 @@ extension ControlClient {
         return RemoteJob(json: try fetch(request))
     }
 
+    /// One job.
     public func job(_ name: JobName) throws(ClientError) -> RemoteJob {
         RemoteJob(json: try fetch(Request(target: "/v1/jobs/\(name)")))
     }
 
+    /// Deletes a job; its executions and their records stay.
     public func deleteJob(_ name: JobName) throws(ClientError) {
         _ = try fetch(Request(method: "DELETE", target: "/v1/jobs/\(name)"))
     }
 
+    /// Stops the schedule until ``resumeJob(_:)``.
     public func pauseJob(_ name: JobName) throws(ClientError) -> RemoteJob {
         RemoteJob(json: try fetch(Request(method: "POST", target: "/v1/jobs/\(name)/pause")))
     }
 
+    /// Takes the schedule up again.
     public func resumeJob(_ name: JobName) throws(ClientError) -> RemoteJob {
         RemoteJob(json: try fetch(Request(method: "POST", target: "/v1/jobs/\(name)/resume")))
     }

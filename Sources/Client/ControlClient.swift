@@ -78,14 +78,17 @@ public struct ControlClient: Sendable {
 
     // The server itself.
 
+    /// Version, isolation, counts.
     public func serverState() throws(ClientError) -> RemoteServer {
         RemoteServer(json: try fetch(Request(target: "/v1/server")))
     }
 
+    /// What functions can be written for.
     public func runtimes() throws(ClientError) -> [RemoteRuntime] {
         try fetchList("/v1/runtimes", "runtimes").map(RemoteRuntime.init)
     }
 
+    /// All pools that have workers, a queue or traffic.
     public func pools() throws(ClientError) -> RemotePools {
         RemotePools(json: try fetch(Request(target: "/v1/pools")))
     }

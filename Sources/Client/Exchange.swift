@@ -39,7 +39,9 @@ struct Exchange: ~Copyable {
 
     private static let blockSize = 64 << 10
 
-    /// - Throws: ``ClientError/unreachable(server:reason:)``, or ``ClientError/input(reason:)`` when a header can't be sent.
+    /// Connects; nothing is sent yet.
+    /// - Throws: ``ClientError/unreachable(server:reason:)``, or ``ClientError/input(reason:)`` when a header can't be
+    ///   sent.
     init(
         _ request: Request, to address: ServerAddress, timeout: Duration?, observer: ExchangeObserver
     ) throws(ClientError) {

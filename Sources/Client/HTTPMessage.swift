@@ -35,6 +35,7 @@ public enum RequestBody: Sendable {
 
 /// Status and headers of an answer.
 public struct ResponseHead: Hashable, Sendable {
+    /// One header.
     public struct Field: Hashable, Sendable {
         /// In lower case.
         public let name: String

@@ -3,6 +3,7 @@
 
 /// One JSON value. Source: RFC 8259.
 public enum JSON: Hashable, Sendable {
+    /// A name and its value in an object.
     public struct Member: Hashable, Sendable {
         public let name: String
         public let value: JSON

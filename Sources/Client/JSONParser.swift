@@ -16,6 +16,7 @@ extension JSON {
         self = try parser.document()
     }
 
+    /// - Throws: ``JSONError`` at the first byte that does not fit.
     public init(parsing text: String) throws(JSONError) { try self.init(parsing: Array(text.utf8)) }
 }
 
@@ -39,6 +40,7 @@ private struct JSONParser {
         return failure("expected \(wanted), not '\(Unicode.Scalar(next))'")
     }
 
+    /// The one value that is the whole text.
     mutating func document() throws(JSONError) -> JSON {
         let value = try value(depth: 0)
         skipBlanks()

@@ -20,7 +20,10 @@ public struct RemoteFunction: Sendable {
     public var workersMin: Int? { json["min"]?.int }
     public var workersMax: Int? { json["max"]?.int }
     public var queueLengthMax: Int? { json["queueLengthMax"]?.int }
-    public var isolation: String? { json["isolation"]?.string }
+    public var bodyMax: String { json["bodyMax"]?.string ?? "" }
+    public var isolation: String { json["isolation"]?.string ?? "" }
+    /// Those that point to this version.
+    public var aliases: [String] { (json["aliases"]?.array ?? []).compactMap(\.string) }
     public var description: String { json["description"]?.string ?? "" }
     public var showsErrors: Bool { json["showErrors"]?.bool ?? false }
     public var environment: [(name: String, value: String)] {
@@ -109,6 +112,8 @@ public struct RemotePool: Sendable {
     public var coldStarts: Int? { json["coldStarts"]?.int }
     public var executions: Int? { json["executions"]?.int }
     public var failures: Int? { json["failures"]?.int }
+    /// Why the last look at the pool did, or did not, start a worker.
+    public var decision: String { json["decision"]?.string ?? "" }
 }
 
 /// All pools and the machine they are on.
@@ -118,6 +123,7 @@ public struct RemotePools: Sendable {
     public var pools: [RemotePool] { (json["pools"]?.array ?? []).map(RemotePool.init) }
     public var cores: Int? { json["host"]?["cores"]?.int }
     public var load: Double? { json["host"]?["load1"]?.double }
+    /// Of the machine.
     public var memoryBytes: Int? { json["host"]?["memoryBytes"]?.int }
     public var workers: Int? { json["host"]?["workers"]?.int }
 }

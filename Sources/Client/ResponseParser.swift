@@ -11,6 +11,7 @@ struct ResponseError: Error, Equatable {
 ///     status line → fields → body: length | chunked | until close → complete
 ///         ↑___1xx____|
 struct ResponseParser {
+    /// What was found in the bytes.
     enum Event: Equatable {
         case head(ResponseHead)
         case body([UInt8])

@@ -13,6 +13,7 @@ public struct AddressError: Error, Hashable, Sendable, CustomStringConvertible {
 /// The address of a server's control API: `http://localhost:8080`, `localhost:8080`, `http://host/prefix`,
 /// `unix:/run/taibai.sock`.
 public struct ServerAddress: Hashable, Sendable, CustomStringConvertible {
+    /// What a connection is made to.
     public enum Endpoint: Hashable, Sendable {
         /// `host` is a name or an address; IPv6 without brackets.
         case tcp(host: String, port: Int)

@@ -4,6 +4,7 @@
 /// A tar archive under construction: ustar headers, preceded by a pax header where a path does not fit in one.
 /// Source: POSIX.1-2017, pax, "ustar Interchange Format" and "pax Interchange Format".
 public struct TarArchive: Sendable {
+    /// What stands at a path.
     public enum Entry: Sendable {
         case file(contents: [UInt8], isExecutable: Bool)
         case directory

@@ -89,12 +89,7 @@ extension ControlDoor {
             let name = try reference(request.words[0]).name
             var filter = LogFilter(function: name)
             if let text = request.query["execution"] { filter.execution = try executionID(text) }
-            if let text = request.query["after"] {
-                guard let cursor = Int64(text) else { throw Problem(.badRequest, "after must be a cursor, not '\(text)'") }
-                filter.after = cursor
-            }
-            let tail = try request.query.number("tail", in: 1...StoreLimit.pageRowsMax, else: 100)
-            filter.limit = try request.query.number("limit", in: 1...StoreLimit.pageRowsMax, else: tail)
+            let tail = try readPlace(request.query, into: &filter)
             let isKnown = engine.catalog.functions[name] != nil
             store.logs(filter) { result in
                 guard !exchange.isOver else { return }
@@ -102,9 +97,28 @@ extension ControlDoor {
                 if case .success(let entries) = result, entries.isEmpty, !isKnown {
                     return exchange.answer(Problem(.functionNotFound, "there is no function '\(name)' and no log of one"))
                 }
-                exchange.answer(result) { LogPage($0, after: filter.after) }
+                exchange.answer(result) { LogPage($0, count: tail ?? $0.count, after: filter.after) }
             }
         }
+    }
+
+    /// Where in the log to read: the last `tail` lines, or `limit` lines behind the cursor `after`, or from the start.
+    /// - Returns: how many of the lines found are wanted; nil for all of them.
+    private func readPlace(_ query: QueryItems, into filter: inout LogFilter) throws(Problem) -> Int? {
+        if query["tail"] != nil {
+            let tail = try query.number("tail", in: 0...StoreLimit.pageRowsMax, else: 0)
+            // Of no line at all the cursor is still wanted: whoever follows the log goes on from there.
+            filter.limit = max(1, tail)
+            return tail
+        }
+        filter.limit = try query.number("limit", in: 1...StoreLimit.pageRowsMax, else: 100)
+        guard let text = query["after"] else {
+            filter.after = 0
+            return nil
+        }
+        guard let cursor = Int64(text) else { throw Problem(.badRequest, "after must be a cursor, not '\(text)'") }
+        filter.after = cursor
+        return nil
     }
 
     func entry(_ text: String) throws(Problem) -> FunctionEntry {
@@ -131,8 +145,8 @@ private struct LogPage: Encodable {
     let lines: [LogLineView]
     @Nullable var next: Int64?
 
-    init(_ entries: [LogEntry], after: Int64?) {
-        lines = entries.map { LogLineView($0.line, cursor: $0.cursor) }
+    init(_ entries: [LogEntry], count: Int, after: Int64?) {
+        lines = entries.suffix(count).map { LogLineView($0.line, cursor: $0.cursor) }
         next = entries.last?.cursor ?? after
     }
 }

@@ -2,7 +2,7 @@
 // Extensions and trailers are read over, counted and dropped. Source: RFC 9112 §7.1.
 //
 //   ┌▶ size ─ CR ─▶ sizeEnd ─ LF ─▶ data ─▶ dataCR ─▶ dataLF ─┐
-//   │    └ ; ─▶ extension ─ CR ─┘ └ size 0 ─▶ trailerStart     │
+//   │    └ ; ─▶ extensions ─ CR ┘ └ size 0 ─▶ trailerStart     │
 //   └─────────────────────────────────────────────────────────┘
 //   trailerStart ─▶ trailerName ─▶ trailerValue ─ CR ─▶ trailerLF ─▶ trailerStart;  trailerStart ─ CR ─▶ lastLF ─▶ done
 
@@ -17,7 +17,8 @@ struct ChunkedDecoder: Sendable {
     }
 
     private enum Phase: Sendable {
-        case size, sizeEnd, extensions, data, dataCR, dataLF
+        case size, sizeEnd, data, dataCR, dataLF
+        case extensionStart, extensionName, extensionValueStart, extensionValue, quoted, quotedPair, quotedEnd
         case trailerStart, trailerName, trailerValue, trailerLF, lastLF, done
     }
 
@@ -63,7 +64,8 @@ struct ChunkedDecoder: Sendable {
     private mutating func take(_ byte: UInt8) throws(RequestRefusal) {
         switch phase {
         case .size: try takeSize(byte)
-        case .extensions: try takeExtension(byte)
+        case .extensionStart, .extensionName, .extensionValueStart, .extensionValue, .quoted, .quotedPair, .quotedEnd:
+            try takeExtension(byte)
         case .sizeEnd:
             guard byte == Byte.lineFeed else { throw .badChunkSize }
             phase = left > 0 ? .data : .trailerStart
@@ -91,19 +93,31 @@ struct ChunkedDecoder: Sendable {
         guard digits > 0 else { throw .badChunkSize }
         switch byte {
         case Byte.carriageReturn: phase = .sizeEnd
-        case UInt8(ascii: ";"): phase = .extensions
+        case Byte.semicolon: phase = .extensionStart
         default: throw .badChunkSize
         }
     }
 
+    /// `;name`, `;name=token` or `;name="text"`, any number of them. Source: RFC 9112 §7.1.1, RFC 9110 §5.6.4.
     private mutating func takeExtension(_ byte: UInt8) throws(RequestRefusal) {
-        if byte == Byte.carriageReturn {
-            phase = .sizeEnd
-            return
-        }
-        guard Byte.isFieldValue(byte) else { throw .badChunkExtension }
         extensionBytes += 1
         extensionsBytes += 1
+        let isToken = Byte.isToken(byte)
+        switch (phase, byte) {
+        case (.extensionName, Byte.carriageReturn), (.extensionValue, Byte.carriageReturn),
+            (.quotedEnd, Byte.carriageReturn):
+            return phase = .sizeEnd
+        case (.extensionName, Byte.semicolon), (.extensionValue, Byte.semicolon), (.quotedEnd, Byte.semicolon):
+            phase = .extensionStart
+        case (.extensionName, UInt8(ascii: "=")): phase = .extensionValueStart
+        case (.extensionStart, _) where isToken, (.extensionName, _) where isToken: phase = .extensionName
+        case (.extensionValueStart, Byte.quote): phase = .quoted
+        case (.extensionValueStart, _) where isToken, (.extensionValue, _) where isToken: phase = .extensionValue
+        case (.quoted, Byte.quote): phase = .quotedEnd
+        case (.quoted, UInt8(ascii: "\\")): phase = .quotedPair
+        case (.quoted, _) where Byte.isFieldValue(byte), (.quotedPair, _) where Byte.isFieldValue(byte): phase = .quoted
+        default: throw .badChunkExtension
+        }
         guard extensionBytes <= extensionBytesMax, extensionsBytes <= extensionsBytesMax else {
             throw .chunkExtensionTooLong
         }

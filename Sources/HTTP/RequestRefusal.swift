@@ -66,7 +66,7 @@ public enum RequestRefusal: Error, Equatable, CaseIterable, Sendable {
         case .badChunkSize: "A chunk must begin with its size in hexadecimal digits, then CR LF."
         case .chunkSizeTooLarge: "A chunk size has more than 15 digits. Send smaller chunks."
         case .chunkExtensionTooLong: "The chunk extensions are too long. Send none: they are ignored."
-        case .badChunkExtension: "A chunk extension holds a control byte. Send none: extensions are ignored."
+        case .badChunkExtension: "A chunk extension is malformed. Send none: they are ignored."
         case .badChunkEnd: "A chunk does not end with CR LF where its size says it ends."
         case .badTrailer: "A trailer field is malformed. Send none: trailers are ignored."
         case .trailersTooLong: "The trailer fields are too long. Send none: they are ignored."

@@ -17,6 +17,8 @@ internal import WorkerPool
 /// A running server. On the loop's thread.
 final class House {
     static let version = "0.1.0"
+    /// For answers on their way when the time to stop is over: 1 s, which a reader who still reads does not need.
+    private static let lastAnswersTime = Duration.seconds(1)
 
     private let options: ServerOptions
     private let log: Logger
@@ -203,7 +205,7 @@ final class House {
     private func stop() {
         guard !isStopping else {
             log.warning("ending workers at once")
-            return engine.kill()
+            return endAtOnce()
         }
         isStopping = true
         log.info("draining", metadata: ["workers": "\(engine.workers)"])
@@ -212,9 +214,15 @@ final class House {
             log.warning(
                 "executions in hand did not end in time",
                 metadata: ["drain-timeout": "\(DurationText.format(options.drainTimeout))"])
-            engine.kill()
+            endAtOnce()
         }
         engine.drain { [self] in closeDoors() }
+    }
+
+    /// Ends the workers; the answers to what they held get a moment to leave, then connections are cut.
+    private func endAtOnce() {
+        engine.kill()
+        loop.timers.schedule(at: loop.now + Self.lastAnswersTime) { [self] in server?.closeAll() }
     }
 
     private func closeDoors() {

@@ -16,6 +16,8 @@ public struct Retention: Hashable, Sendable {
     /// Ticks of one job in all: a job that is due each second and always fails would fill the disk.
     public var ticksPerJobMax = 10_000
 
+    public init() {}
+
     /// What a server keeps unless told otherwise.
     public static let standard = Retention()
 }

@@ -16,6 +16,7 @@ struct StoredSettings: Codable {
     private var min: Int
     private var max: Int
     private var queueLengthMax: Int?
+    private var bodyMax: Int?
     private var idleTimeoutMilliseconds: Int64
     private var env: [String: String]?
     private var isolation: String?
@@ -33,6 +34,7 @@ struct StoredSettings: Codable {
         min = settings.workersMin
         max = settings.workersMax
         queueLengthMax = settings.queueLengthMaxSetting
+        bodyMax = settings.bodyMaxSetting?.bytes
         idleTimeoutMilliseconds = settings.idleTimeout.nanoseconds / 1_000_000
         env = settings.environment.isEmpty ? nil : settings.environment
         isolation = settings.isolation?.rawValue
@@ -67,6 +69,7 @@ struct StoredSettings: Codable {
         settings.workersMin = min
         settings.workersMax = max
         settings.queueLengthMaxSetting = queueLengthMax
+        settings.bodyMaxSetting = bodyMax.map(ByteCount.init(bytes:))
         settings.idleTimeout = .milliseconds(idleTimeoutMilliseconds)
         settings.environment = env ?? [:]
         if let isolation { settings.isolation = try stored(isolation, "isolation") as IsolationLevel }

@@ -192,7 +192,8 @@ public final class Pool {
             worker.forget(entry.call)
             fail(entry.call, Problem(.workerProtocol, "the worker of \(version.key) sent \(what)"))
         }
-        worker.kill()
+        guard !worker.wasReady else { return worker.kill() }
+        worker.failInit(FunctionError(errorType: "Runtime.ProtocolError", errorMessage: "the worker sent \(what)"))
     }
 
     func workerExited(
@@ -216,6 +217,8 @@ public final class Pool {
         } else if !calls.isEmpty {
             breaker.failed(at: clock.monotonic())
         }
+        // One that was ended before it was ready, by a shutdown say, is an answer to a trial too.
+        if wasStarting { tellFirstStart(startProblem(exit, initError)) }
         review()
         finishDrain()
     }

@@ -114,7 +114,9 @@ struct CronNext: ParsableCommand {
 
     private func table(_ due: [Due]) -> Table {
         let now = MonotonicTime.wallNow
-        var table = Table(columns: [.init("UTC"), .init("LOCAL"), .init("WHEN"), .init("REMARK", shrinks: true)])
+        var table = Table(columns: [
+            .init("UTC"), .init("LOCAL"), .init("WHEN"), .init("REMARK", shrinks: true, hides: true),
+        ])
         table.rows = due.map { due in
             [
                 .init(due.time.iso8601), .init(due.local), .init(Human.distance(due.time, from: now)),

@@ -11,9 +11,9 @@ struct Deploy: ParsableCommand {
         abstract: "Deploy a function from a folder, an archive or one source file.",
         discussion: """
             A folder is packed as it is, without what tools leave behind (\(leftOut)) and without what its \
-            \(IgnoreRules.fileName) names. Its function.yaml holds the settings; the flags here override them. A single \
-            file needs none: hello.py becomes the function hello with the handler hello.handler, and a script runs as \
-            it is.
+            \(IgnoreRules.fileName) names. Its function.yaml holds the settings; the flags here override them. A \
+            single file needs none: hello.py becomes the function hello with the handler hello.handler, and a script \
+            runs as it is.
 
             The server loads the handler once before it takes the new version. When that fails nothing changes: the \
             version before goes on serving.
@@ -148,7 +148,8 @@ struct DeploySettings: ParsableArguments {
             ("name", name), ("runtime", runtime), ("handler", handler), ("contract", contract), ("memory", memory),
             ("timeout", timeout), ("concurrency", concurrency), ("min", min), ("max", max),
             ("queueLengthMax", queueLengthMax), ("bodyMax", bodyMax), ("idleTimeout", idleTimeout),
-            ("isolation", isolation), ("description", description), ("showErrors", showErrors.map { $0 ? "true" : "false" }),
+            ("isolation", isolation), ("description", description),
+            ("showErrors", showErrors.map { $0 ? "true" : "false" }),
         ]
         return single.compactMap { name, value in value.map { (name, $0) } } + env.map { ("env", $0) }
     }
@@ -163,6 +164,7 @@ final class DeployProgress {
     /// Numbers are redrawn ten times a second, which is as fast as one can read.
     private static let interval = Duration.milliseconds(100)
 
+    /// Puts `text` in place of what was shown before.
     func show(_ text: String) {
         guard output.isTerminal else { return }
         let next = String(text.prefix { $0 != " " })
@@ -174,6 +176,7 @@ final class DeployProgress {
         _ = try? output.write("\r\u{1B}[K" + output.paint(.dim, line))
     }
 
+    /// Empties the line.
     func clear() {
         guard output.isTerminal, !step.isEmpty else { return }
         step = ""

@@ -60,7 +60,9 @@ struct DeploySource {
 
     private init(source path: String, isExecutable: Bool, size: Int, settings: DeploySettings) throws {
         let file = String(path.split(separator: "/").last ?? "")
-        let guess = try SourceGuess(file: file, isExecutable: isExecutable, settings: settings)
+        let guess = try SourceGuess(
+            file: file, isExecutable: isExecutable,
+            given: (name: settings.name, runtime: settings.runtime, handler: settings.handler))
         var items = settings.items
         items.append(("filename", file))
         for (name, value) in guess.added { items.append((name, value)) }
@@ -86,12 +88,15 @@ struct SourceGuess {
     /// `hello.py` is a Python module with a function `handler`; everything executable, and every script by its
     /// extension, is a program.
     /// - Throws: ``Failure`` when it is neither, or the name can't be that of a module or a function.
-    init(file: String, isExecutable: Bool, settings: DeploySettings) throws {
+    init(
+        file: String, isExecutable: Bool, given: (name: String?, runtime: String?, handler: String?)
+    ) throws {
         let dot = file.lastIndex(of: ".").flatMap { $0 == file.startIndex ? nil : $0 }
         let base = String(dot.map { file[..<$0] } ?? file[...])
         let suffix = String(dot.map { file[$0...] } ?? "")
         let isPython = suffix == ".py"
-        let runtime = settings.runtime ?? (isPython ? RuntimeName.python3.rawValue : nil)
+        let runtime =
+            given.runtime ?? (isPython ? RuntimeName.python3.rawValue : nil)
             ?? (isExecutable || [".sh", ".bash"].contains(suffix) ? RuntimeName.exec.rawValue : nil)
         guard let runtime else {
             throw Failure(
@@ -99,11 +104,12 @@ struct SourceGuess {
                 hint: "make it executable, or give --runtime and --handler")
         }
         var added: [(name: String, value: String)] = []
-        if settings.name == nil { added.append(("name", try Self.functionName(base))) }
-        if settings.runtime == nil { added.append(("runtime", runtime)) }
-        if settings.handler == nil {
+        if given.name == nil { added.append(("name", try Self.functionName(base))) }
+        if given.runtime == nil { added.append(("runtime", runtime)) }
+        if given.handler == nil {
             let isModule = runtime == RuntimeName.python3.rawValue
-            if isModule, !base.allSatisfy({ $0.isLetter || $0.isNumber || $0 == "_" }) || base.first?.isNumber != false {
+            if isModule, !base.allSatisfy({ $0.isLetter || $0.isNumber || $0 == "_" }) || base.first?.isNumber != false
+            {
                 throw Failure(
                     "invalid-package: Python can't import a module named '\(base)'",
                     hint: "rename the file with letters, digits and '_' only")

@@ -51,16 +51,20 @@ struct Describe: ParsableCommand {
         sheet.add("timeout", function.timeout)
         if let most = function.workersMax {
             let each = concurrency == 1 ? "one execution at a time" : "\(concurrency) executions at once"
-            sheet.add("workers", "\(function.workersMin ?? 0) to \(most), each \(each), idle ones stay "
-                + function.idleTimeout)
+            sheet.add(
+                "workers",
+                "\(function.workersMin ?? 0) to \(most), each \(each), idle ones stay "
+                    + function.idleTimeout)
         }
         sheet.add("queue", function.queueLengthMax.map { "up to \($0) executions" })
-        sheet.add("isolation", function.isolation ?? "as the server runs with")
+        sheet.add("body", function.bodyMax.isEmpty ? nil : "up to \(function.bodyMax)")
+        sheet.add("isolation", function.isolation)
         sheet.add("errors", function.showsErrors ? "shown to the caller" : "kept from the caller")
         for (index, variable) in function.environment.enumerated() {
             sheet.add(index == 0 ? "env" : "", "\(variable.name)=\(variable.value)")
         }
         let size = function.packageSize.map { ", \(Human.bytes($0))" } ?? ""
+        sheet.add("aliases", function.aliases.joined(separator: ", "))
         sheet.add("package", function.package.prefix(12) + size)
         sheet.add("deployed", Human.date(function.createdAt, from: MonotonicTime.wallNow))
         sheet.add("versions", versions.map(String.init).joined(separator: ", "))

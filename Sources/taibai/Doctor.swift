@@ -33,6 +33,7 @@ struct Doctor: ParsableCommand {
 
 /// The result of one check.
 struct Finding {
+    /// How it stands.
     enum Status: String {
         case ok
         /// Works, but should be known.
@@ -74,6 +75,7 @@ struct Examination {
     let client: ControlClient
     var pythonPath = "/usr/bin/python3"
 
+    /// One finding for each check that could be made.
     func findings() -> [Finding] { serverFindings() + [python()] }
 
     private func serverFindings() -> [Finding] {

@@ -109,6 +109,7 @@ enum ExecutionText {
         case timeOfDay
     }
 
+    /// A line for each execution.
     static func table(_ executions: [RemoteExecution], when: When) -> Table {
         // Lines that are printed one by one stand under each other only if the columns don't depend on them.
         let isSteady = when == .timeOfDay
@@ -140,6 +141,7 @@ enum ExecutionText {
         return table
     }
 
+    /// Green is well, red is not, yellow was stopped, cyan goes on.
     static func colour(ofStatus status: String) -> Output.Colour? {
         switch status {
         case "success": .green

@@ -32,6 +32,7 @@ struct ExecutionsShow: ParsableCommand {
         }
     }
 
+    /// A title, a sheet of where the time went, the problem, the log.
     static func text(_ execution: RemoteExecution, log: String, for output: Output) -> String {
         let now = MonotonicTime.wallNow
         var sheet = Sheet()

@@ -30,6 +30,7 @@ struct Functions: ParsableCommand {
         }
     }
 
+    /// A line for each function.
     static func table(_ functions: [RemoteFunction]) -> Table {
         var table = Table(columns: [
             .init("NAME", shrinks: true), .init("VERSION", .right), .init("RUNTIME"),

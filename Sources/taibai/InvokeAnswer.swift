@@ -21,6 +21,7 @@ final class InvokeAnswer {
     /// nil when the server did not say.
     private var isColdStart: Bool? { head?["x-cold-start"].map { $0 == "true" || $0 == "1" } }
 
+    /// Comes first, once.
     func receive(head: ResponseHead) { self.head = head }
 
     /// Passes the body on at once where it is the result; keeps it otherwise.
@@ -106,6 +107,7 @@ final class InvokeAnswer {
 enum Base64 {
     private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
+    /// With padding, on one line.
     static func encode(_ bytes: [UInt8]) -> String {
         var text: [UInt8] = []
         for start in stride(from: 0, to: bytes.count, by: 3) {

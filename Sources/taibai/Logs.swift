@@ -46,21 +46,23 @@ struct Logs: ParsableCommand {
 
     func run() throws {
         let client = try server.client()
-        var query = LogQuery(function: name)
-        query.execution = execution
-        query.tail = tail ?? (execution == nil ? Self.tailStandard : nil)
-        query.limit = max(query.limit, query.tail ?? 0)
+        var query = LogQuery(function: name, .after(LogQuery.beginning), execution: execution)
+        if let count = tail ?? (execution == nil ? Self.tailStandard : nil) {
+            // Even for no line at all one is asked for: it tells where the log ends.
+            query.part = .tail(max(1, count))
+            let page = try client.logs(query)
+            if count > 0 { try show(page) }
+            guard follow else { return }
+            query.part = .after(page.next ?? LogQuery.beginning)
+        }
         while true {
             let page = try client.logs(query)
             try show(page)
+            query.part = .after(page.next ?? LogQuery.beginning)
             // A page that is not full was the last one there is for now.
-            let isLast = page.lines.count < query.limit
-            if isLast, !follow { return }
-            if isLast { usleep(Self.interval) }
-            // Without a cursor the next page would be this one again.
-            guard page.next != nil || page.lines.isEmpty else { return }
-            query.after = page.next ?? query.after
-            query.tail = nil
+            guard page.lines.count < LogQuery.pageLineMax else { continue }
+            guard follow else { return }
+            usleep(Self.interval)
         }
     }
 

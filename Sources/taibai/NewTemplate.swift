@@ -4,6 +4,7 @@ import Model
 
 /// What `taibai new` writes.
 enum NewTemplate {
+    /// One file.
     struct File {
         let name: String
         let text: String

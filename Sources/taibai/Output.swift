@@ -5,6 +5,7 @@ import Glibc
 
 /// A place to write to.
 struct Output: Sendable {
+    /// Colours by what terminals call them. Source: ECMA-48 §8.3.117 (SGR).
     enum Colour: String {
         case bold = "1", dim = "2", red = "31", green = "32", yellow = "33", magenta = "35", cyan = "36"
     }
@@ -105,6 +106,7 @@ enum Printable {
         text.reduce(0) { $0 + width($1) }
     }
 
+    /// Columns of one character.
     static func width(_ character: Character) -> Int {
         guard let scalar = character.unicodeScalars.first, scalar.value >= 0x300 else { return 1 }
         if scalar.properties.generalCategory == .nonspacingMark { return 0 }

@@ -24,10 +24,12 @@ struct Runtimes: ParsableCommand {
         }
     }
 
+    /// A line for each runtime.
     static func table(_ runtimes: [RemoteRuntime]) -> Table {
         var table = Table(columns: [
             .init("NAME"), .init("STATUS"), .init("VERSION", drop: 1), .init("CONTRACTS", drop: 3),
-            .init("PROGRAM", shrinks: true, drop: 2), .init("REASON", shrinks: true),
+            .init("PROGRAM", shrinks: true, drop: 2, hides: true),
+            .init("REASON", shrinks: true, hides: true),
         ])
         table.rows = runtimes.map { runtime in
             [

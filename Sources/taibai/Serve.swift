@@ -12,12 +12,12 @@ struct Serve: ParsableCommand {
         abstract: "Run the server.",
         discussion: """
             Serves functions and the control API on the same address until SIGINT or SIGTERM; then it takes no more \
-            work, finishes what is running, and stops. An address beyond this machine needs --tokens-file.
+            work, finishes what is running, and stops. An address beyond this machine needs --tokens.
 
               taibai serve
               taibai serve --listen 127.0.0.1:9000 --data /var/lib/taibai
               taibai serve --listen localhost:8080 --listen unix:/run/taibai.sock
-              taibai serve --listen '[::]:8080' --tokens-file /etc/taibai/tokens
+              taibai serve --listen '[::]:8080' --tokens /etc/taibai/tokens
             """)
 
     /// How the server's own log is written.
@@ -39,9 +39,10 @@ struct Serve: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "A file with one token a line; whoever uses the control API must send one of them.", valueName: "file"),
+            "A file of tokens for the control API, a line each: TOKEN PROJECT admin|member. (default: no token needed)",
+            valueName: "file"),
         completion: .file())
-    var tokensFile: String?
+    var tokens: String?
 
     @Option(help: ArgumentHelp("The Python that runs python3 functions.", valueName: "path"), completion: .file())
     var python = "/usr/bin/python3"
@@ -59,7 +60,7 @@ struct Serve: ParsableCommand {
     func run() throws {
         let status = ServerMain.run(
             ServerOptions(
-                listen: listen, dataDirectory: data, isolation: isolation.rawValue, tokensFile: tokensFile,
+                listen: listen, dataDirectory: data, isolation: isolation.rawValue, tokensFile: tokens,
                 pythonPath: python, drainTimeout: drainTimeout, logFormat: logFormat.rawValue))
         guard status == 0 else { throw ExitCode(status) }
     }

@@ -64,6 +64,7 @@ struct OutputFlags: ParsableArguments {
 
 /// Reads names from the command line, so that a bad one is wrong usage and says why.
 enum Reading {
+    /// `hello`.
     @Sendable static func functionName(_ text: String) throws -> FunctionName {
         do throws(NameError) { return try FunctionName(text) } catch { throw ValidationError("\(error)") }
     }
@@ -73,10 +74,12 @@ enum Reading {
         do throws(NameError) { return try FunctionReference(text) } catch { throw ValidationError("\(error)") }
     }
 
+    /// `every-minute`.
     @Sendable static func jobName(_ text: String) throws -> JobName {
         do throws(NameError) { return try JobName(text) } catch { throw ValidationError("\(error)") }
     }
 
+    /// A UUID.
     @Sendable static func executionID(_ text: String) throws -> ExecutionID {
         guard let id = ExecutionID(text) else {
             throw ValidationError("an execution's id is a UUID; `taibai executions` lists them")
@@ -118,14 +121,17 @@ enum Completing {
 
 /// Writes lists and objects in the form that was asked for.
 enum Results {
+    /// A JSON array, laid out for reading.
     static func write(list: [JSON]) throws(ClientError) {
         try Output.standard.write(line: JSON.array(list).pretty)
     }
 
+    /// A JSON object, laid out for reading.
     static func write(object: JSON) throws(ClientError) {
         try Output.standard.write(line: object.pretty)
     }
 
+    /// One a line.
     static func write(names: [String]) throws(ClientError) {
         try Output.standard.write(names.map { $0 + "\n" }.joined())
     }

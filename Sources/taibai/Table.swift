@@ -2,10 +2,12 @@
 
 /// Rows under titles.
 struct Table {
+    /// Numbers stand right, all else left.
     enum Alignment {
         case left, right
     }
 
+    /// A title, and what may be done to the column when room is short.
     struct Column {
         let title: String
         var alignment = Alignment.left
@@ -13,20 +15,25 @@ struct Table {
         var isShrinkable = false
         /// Which columns go first when the terminal is too narrow: the highest. 0 stays.
         var dropOrder = 0
+        /// Left out when no row has anything to say in it.
+        var hidesWhenEmpty = false
         /// Not narrower than this, so that rows printed later stand under the same titles.
         var widthAtLeast = 0
 
         init(
-            _ title: String, _ alignment: Alignment = .left, shrinks: Bool = false, drop: Int = 0, atLeast: Int = 0
+            _ title: String, _ alignment: Alignment = .left, shrinks: Bool = false, drop: Int = 0, atLeast: Int = 0,
+            hides: Bool = false
         ) {
             self.title = title
             self.alignment = alignment
             isShrinkable = shrinks
             dropOrder = drop
             widthAtLeast = atLeast
+            hidesWhenEmpty = hides
         }
     }
 
+    /// Text, made fit to be shown, with its colour.
     struct Cell: ExpressibleByStringLiteral {
         let text: String
         var colour: Output.Colour?
@@ -37,6 +44,9 @@ struct Table {
         }
 
         init(stringLiteral value: String) { self.init(value) }
+
+        /// Whether there is something to read in it.
+        var isEmpty: Bool { text.isEmpty || text == "-" }
 
         /// A number, or `-` where there is none.
         init(_ number: Int?) { self.init(number.map(String.init) ?? "-") }
@@ -67,7 +77,10 @@ struct Table {
 
     /// The columns that are shown, with their widths.
     private func layout(limit: Int?) -> [(index: Int, width: Int)] {
-        var shown = columns.indices.map { index in
+        let filled = columns.indices.filter { index in
+            !columns[index].hidesWhenEmpty || rows.contains { !$0[index].isEmpty }
+        }
+        var shown = filled.map { index in
             let contents = rows.map { Printable.width($0[index].text) }.max() ?? 0
             return (index: index, width: max(contents, columns[index].title.count, columns[index].widthAtLeast))
         }

@@ -31,6 +31,7 @@ import Glibc
                 ]),
         ])
 
+    /// Where the program starts. Replaces that of ArgumentParser, whose exit code for wrong usage is 64.
     static func main() { Glibc.exit(run(Array(CommandLine.arguments.dropFirst()))) }
 
     /// Runs one command line.

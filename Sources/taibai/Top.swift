@@ -53,10 +53,9 @@ enum TopText {
     private static func summary(_ state: RemotePools) -> String {
         let parts = [
             state.workers.map { Human.count($0, "worker") },
+            state.load.map { "load \(Human.fixed($0, decimals: 2))" },
+            state.cores.map { Human.count($0, "core") },
             state.memoryBytes.map { "\(Human.bytes($0)) memory" },
-            state.load.map { load in
-                "load \(Human.fixed(load, decimals: 2))" + (state.cores.map { " on \(Human.count($0, "core"))" } ?? "")
-            },
         ]
         return parts.compactMap { $0 }.joined(separator: ", ")
     }
@@ -68,8 +67,8 @@ enum TopText {
             .init("BUSY", .right), .init("READY", .right), .init("STARTING", .right, drop: 3),
             .init("DRAINING", .right, drop: 8), .init("MAX", .right, drop: 5), .init("QUEUED", .right),
             .init("PER SECOND", .right), .init("START", .right, drop: 7), .init("RUN", .right, drop: 1),
-            .init("MEMORY", .right, drop: 2), .init("COLD", .right, drop: 7), .init("TOTAL", .right, drop: 4),
-            .init("FAILED", .right, drop: 4),
+            .init("MEMORY", .right, drop: 2, hides: true), .init("COLD", .right, drop: 7),
+            .init("TOTAL", .right, drop: 4), .init("FAILED", .right, drop: 4), .init("DECISION", drop: 9, hides: true),
         ]
         var table = Table(columns: columns)
         table.rows = pools.map { pool in
@@ -82,7 +81,7 @@ enum TopText {
                 .init(pool.ratePerSecond.map { Human.fixed($0, decimals: $0 < 10 ? 1 : 0) } ?? "-"),
                 .init(Human.milliseconds(pool.startMs)), .init(Human.milliseconds(pool.runMs)),
                 .init(Human.bytes(pool.memoryBytes)), .init(pool.coldStarts), .init(pool.executions),
-                .init(pool.failures.map(String.init) ?? "-", failures > 0 ? .red : nil),
+                .init(pool.failures.map(String.init) ?? "-", failures > 0 ? .red : nil), .init(pool.decision, .dim),
             ]
             return cells
         }

@@ -70,7 +70,8 @@ struct TopScreen {
             page = TopText.page(try patient.pools(), for: output)
         } catch {
             if case .refused = error { throw error }
-            page = output.paint(.bold, "taibai top") + "\n\n" + output.paint(.red, Printable.line("\(error)"))
+            page =
+                output.paint(.bold, "taibai top") + "\n\n" + output.paint(.red, Printable.line("\(error)"))
                 + "\n\nasking again each second; q leaves\n"
         }
         let lines = page.split(separator: "\n", omittingEmptySubsequences: false).prefix((output.height ?? 24) - 1)
@@ -78,8 +79,8 @@ struct TopScreen {
     }
 }
 
-/// Lets SIGINT, SIGTERM and SIGHUP through only while ``waitForKey(milliseconds:)`` waits, so that none is missed between
-/// a look and the next wait, and none ends the program before the terminal is put right.
+/// Lets SIGINT, SIGTERM and SIGHUP through only while ``waitForKey(milliseconds:)`` waits, so that none is missed
+/// between a look and the next wait, and none ends the program before the terminal is put right.
 struct SignalGate: ~Copyable {
     /// What is blocked while waiting: none of the three.
     private let open: sigset_t

@@ -125,7 +125,8 @@ func taibai(
     for descriptor in [input, output, error] { close(descriptor) }
     let exitCode = Program.wait(pid)
     return CommandResult(
-        exitCode: exitCode, output: String(decoding: try Data(contentsOf: URL(fileURLWithPath: "\(files.path)/out")), as: UTF8.self),
+        exitCode: exitCode,
+        output: String(decoding: try Data(contentsOf: URL(fileURLWithPath: "\(files.path)/out")), as: UTF8.self),
         error: String(decoding: try Data(contentsOf: URL(fileURLWithPath: "\(files.path)/err")), as: UTF8.self))
 }
 
@@ -239,6 +240,8 @@ enum Golden {
             try Data(text.utf8).write(to: URL(fileURLWithPath: path))
         }
         let wanted = try String(contentsOfFile: path, encoding: .utf8)
-        #expect(text == wanted, "differs from Golden/cli/\(name).txt; if it should: GOLDEN=update swift test", sourceLocation: sourceLocation)
+        #expect(
+            text == wanted, "differs from Golden/cli/\(name).txt; if it should: GOLDEN=update swift test",
+            sourceLocation: sourceLocation)
     }
 }

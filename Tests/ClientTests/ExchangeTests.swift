@@ -1,3 +1,5 @@
+// The client against servers that answer well, badly, early, late or not at all.
+
 import Glibc
 import Model
 import Testing

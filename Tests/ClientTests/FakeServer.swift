@@ -100,7 +100,8 @@ final class FakeServer: Sendable {
         static func answer(
             _ status: Int, _ body: String, type: String = "application/json", headers: [String] = []
         ) -> Answer {
-            let head = ["HTTP/1.1 \(status) X", "Content-Type: \(type)", "Content-Length: \(body.utf8.count)"] + headers
+            let head =
+                ["HTTP/1.1 \(status) X", "Content-Type: \(type)", "Content-Length: \(body.utf8.count)"] + headers
             return raw(head.joined(separator: "\r\n") + "\r\n\r\n" + body)
         }
 
@@ -108,7 +109,9 @@ final class FakeServer: Sendable {
 
         static func problem(_ status: Int, _ code: String, _ detail: String, more: String = "") -> Answer {
             answer(
-                status, "{\"type\":\"/problems/\(code)\",\"status\":\(status),\"detail\":\"\(detail)\",\"code\":\"\(code)\"\(more)}",
+                status,
+                "{\"type\":\"/problems/\(code)\",\"status\":\(status),\"detail\":\"\(detail)\",\"code\":\"\(code)\""
+                    + more + "}",
                 type: "application/problem+json", headers: ["X-Problem: \(code)"])
         }
     }
@@ -144,7 +147,9 @@ final class FakeServer: Sendable {
     static func write(_ connection: Int32, _ bytes: [UInt8]) {
         var start = 0
         while start < bytes.count {
-            let sent = bytes[start...].withUnsafeBytes { send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+            let sent = bytes[start...].withUnsafeBytes {
+                send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+            }
             guard sent > 0 else { return }
             start += sent
         }

@@ -49,7 +49,7 @@ enum Fixture {
         {"function":"hello","version":3,"ready":1,"busy":3,"starting":2,"draining":0,"inFlight":3,"queued":7,\
         "max":16,"min":0,"ratePerSecond":41.26,"startMs":3.1,"runMs":50.1,"memoryBytes":125829120,"coldStarts":6,\
         "executions":1200,"failures":2}],\
-        "host":{"cores":2,"load1":1.5,"memoryBytes":150994944,"workers":7}}
+        "host":{"cores":2,"load1":1.5,"memoryBytes":17179869184,"workers":7}}
         """
 
     static let server = """

@@ -1,4 +1,5 @@
-import ArgumentParser
+// The commands about functions: functions, describe, delete, runtimes, deploy, new.
+
 import Foundation
 import Testing
 
@@ -36,14 +37,16 @@ import Testing
     @Test func `describe shows the settings`() throws {
         let server = FakeServer(routes: [
             "GET /v1/functions/hello:3": .json(Fixture.hello),
-            "GET /v1/functions/hello/versions": .json("{\"versions\":[\(Fixture.hello),\(Fixture.function("hello", version: 2))]}"),
+            "GET /v1/functions/hello/versions": .json(
+                "{\"versions\":[\(Fixture.hello),\(Fixture.function("hello", version: 2))]}"),
         ])
 
         let result = try taibai("describe", "hello:3", server: server.url)
         #expect(result.exitCode == 0)
         for part in [
             "hello version 3\n  Says hello.\n", "url        http://localhost:8080/function/hello\n",
-            "workers    0 to 16, each one execution at a time, idle ones stay 5m\n", "env        GREETING=Hi\n             B=2\n",
+            "workers    0 to 16, each one execution at a time, idle ones stay 5m\n",
+            "env        GREETING=Hi\n             B=2\n",
             "package    9f86d081884c, 1.2 KiB\n", "versions   3, 2\n",
         ] { #expect(result.output.contains(part), "\(part) in \(result.output)") }
         let json = try JSON(parsing: try taibai("describe", "hello:3", "-o", "json", server: server.url).output)
@@ -54,7 +57,8 @@ import Testing
         let server = FakeServer { _ in .raw("HTTP/1.1 204 No Content\r\n\r\n") }
 
         #expect(try taibai("delete", "a", "b", server: server.url).output == "deleted a\ndeleted b\n")
-        #expect(server.requests.map { "\($0.method) \($0.path)" } == ["DELETE /v1/functions/a", "DELETE /v1/functions/b"])
+        #expect(
+            server.requests.map { "\($0.method) \($0.path)" } == ["DELETE /v1/functions/a", "DELETE /v1/functions/b"])
     }
 
     @Test func `runtimes lists them`() throws {
@@ -78,7 +82,8 @@ import Testing
         try folder.write("main.py", "def handler(event, context): pass\n")
 
         let result = try taibai(
-            "deploy", "--memory", "256MiB", "--env", "A=1", "--env", "B=x=y", "--show-errors", "--queue-length-max", "5",
+            "deploy", "--memory", "256MiB", "--env", "A=1", "--env", "B=x=y", "--show-errors", "--queue-length-max",
+            "5",
             "--idle-timeout", "1m", server: server.url, folder: folder.path)
 
         #expect(result.exitCode == 0)
@@ -151,7 +156,12 @@ import Testing
         let server = FakeServer { _ in
             .problem(
                 422, "handler-not-loadable", "main.handler raised while it was imported",
-                more: ",\"functionError\":{\"errorType\":\"ImportError\",\"errorMessage\":\"no module named x\",\"stackTrace\":[\"  File main.py, line 1\\n    import x\\n\"]}")
+                more:
+                    """
+                    ,"functionError":{"errorType":"ImportError","errorMessage":"no module named x",\
+                    "stackTrace":["  File main.py, line 1\\n    import x\\n"]}
+                    """
+            )
         }
         let folder = TemporaryFolder()
         try folder.write("function.yaml", "name: hello\n")
@@ -200,7 +210,8 @@ import Testing
         #expect(try folder.read("first-one/README.md").contains("taibai invoke first-one -d @event.json"))
         let program = runtime == "exec" ? "bootstrap" : "main.py"
         #expect(try !folder.read("first-one/\(program)").isEmpty)
-        #expect(FileManager.default.isExecutableFile(atPath: "\(folder.path)/first-one/\(program)") == (runtime == "exec"))
+        #expect(
+            FileManager.default.isExecutableFile(atPath: "\(folder.path)/first-one/\(program)") == (runtime == "exec"))
         #expect(try taibai("deploy", server: server.url, folder: "\(folder.path)/first-one").exitCode == 0)
     }
 
@@ -223,14 +234,21 @@ import Testing
         process.currentDirectoryURL = URL(fileURLWithPath: "\(folder.path)/hello")
         process.arguments = [
             "python3", "-c",
-            "import main\nfor e in ({'name': 'Ada'}, {'requestContext': {}, 'body': '{\"name\": \"Bob\"}'}, {'requestContext': {}}): print(main.handler(e, None)['message'])",
+            """
+            import main
+            calls = {'name': 'Ada'}, {'requestContext': {}, 'body': '{"name": "Bob"}'}, {'requestContext': {}}
+            for event in calls: print(main.handler(event, None)['message'])
+            """,
         ]
         let pipe = Pipe()
         process.standardOutput = pipe
         try process.run()
         let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         process.waitUntilExit()
-        #expect(output.split(separator: "\n").filter { $0.hasPrefix("Hello") } == ["Hello, Ada!", "Hello, Bob!", "Hello, world!"])
+        #expect(
+            output.split(separator: "\n").filter { $0.hasPrefix("Hello") } == [
+                "Hello, Ada!", "Hello, Bob!", "Hello, world!",
+            ])
     }
 
     @Test(arguments: [
@@ -240,14 +258,14 @@ import Testing
     func `a single file says what it is`(
         file: String, isExecutable: Bool, name: String, runtime: String, handler: String
     ) throws {
-        let guess = try SourceGuess(file: file, isExecutable: isExecutable, settings: DeploySettings.parse([]))
+        let guess = try SourceGuess(file: file, isExecutable: isExecutable, given: (nil, nil, nil))
         #expect(guess.added.map(\.value) == [name, runtime, handler])
     }
 
     @Test(arguments: ["data.csv", "my-module.py", "1st.py", "_.sh"])
     func `a single file that says nothing clear is refused`(file: String) throws {
         #expect(throws: Failure.self) {
-            try SourceGuess(file: file, isExecutable: false, settings: DeploySettings.parse([]))
+            try SourceGuess(file: file, isExecutable: false, given: (nil, nil, nil))
         }
     }
 }

@@ -1,3 +1,5 @@
+// taibai invoke: what goes to which output, and what is sent.
+
 import Testing
 
 @testable import Client
@@ -101,7 +103,10 @@ import Testing
         let server = FakeServer { _ in
             .answer(
                 500,
-                "{\"code\":\"function-raised\",\"detail\":\"KeyError: 'name'\",\"functionError\":{\"errorType\":\"KeyError\",\"errorMessage\":\"'name'\",\"stackTrace\":[\"main.py:3\"]}}",
+                """
+                {"code":"function-raised","detail":"KeyError: 'name'",\
+                "functionError":{"errorType":"KeyError","errorMessage":"'name'","stackTrace":["main.py:3"]}}
+                """,
                 type: "application/problem+json",
                 headers: ["X-Problem: function-raised", "X-Execution-Id: \(Fixture.firstID)"])
         }
@@ -148,7 +153,11 @@ import Testing
         #expect(json["id"]?.string == Fixture.firstID)
         #expect(json["status"]?.int == 200)
         #expect(json["coldStart"]?.bool == true)
-        #expect(json["timings"] == ["queueMs": .number("0.12"), "startMs": .number("3.1"), "initMs": .number("12.5"), "runMs": .number("1.4")])
+        #expect(
+            json["timings"] == [
+                "queueMs": .number("0.12"), "startMs": .number("3.1"), "initMs": .number("12.5"),
+                "runMs": .number("1.4"),
+            ])
         #expect(json["headers"]?["content-type"]?.string == "application/json")
         #expect(json["body"]?.string == "{\"message\":\"Hello, Ada!\"}")
         #expect(try taibai("invoke", "hello", "-o", "name", server: server.url).output == "\(Fixture.firstID)\n")
@@ -164,7 +173,8 @@ import Testing
     @Test func `exits with 3 when the server goes away in the middle`() throws {
         let server = RawServer { connection in
             _ = FakeServer.readSome(connection)
-            FakeServer.write(connection, Array("HTTP/1.1 200 OK\r\nX-Execution-Id: x\r\nContent-Length: 9\r\n\r\nhalf".utf8))
+            FakeServer.write(
+                connection, Array("HTTP/1.1 200 OK\r\nX-Execution-Id: x\r\nContent-Length: 9\r\n\r\nhalf".utf8))
         }
         let result = try taibai("invoke", "hello", server: server.url)
         #expect(result.exitCode == 3)

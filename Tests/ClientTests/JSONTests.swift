@@ -1,3 +1,5 @@
+// The JSON value: it must give back what it was given.
+
 import Testing
 
 @testable import Client

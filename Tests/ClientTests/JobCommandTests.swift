@@ -1,3 +1,5 @@
+// The commands about jobs, and taibai cron.
+
 import Testing
 
 @testable import Client
@@ -15,7 +17,9 @@ import Testing
         #expect(result.output.hasPrefix("created nightly: cron 0 3 * * *, next 2126-11-24T01:00:00Z (in "))
         #expect(
             String(decoding: server.requests.first?.body ?? [], as: UTF8.self)
-                == #"{"name":"nightly","function":"hello@live","cron":"0 3 * * *","timezone":"Europe/Riga","input":{"z":1,"a":2.50},"missed":"skip"}"#)
+                == #"{"name":"nightly","function":"hello@live","cron":"0 3 * * *","timezone":"Europe/Riga","#
+                + #""input":{"z":1,"a":2.50},"missed":"skip"}"#
+        )
     }
 
     @Test func `create takes text and files as input`() throws {
@@ -24,14 +28,18 @@ import Testing
         let file = try folder.write("input.json", "[1, 2]\n")
         let bad = try folder.write("bad.json", "[1,")
 
-        _ = try taibai("job", "create", "a", "--function", "f", "--every", "30s", "--input-text", "hi", server: server.url)
-        _ = try taibai("job", "create", "b", "--function", "f", "--at", "2027-01-01T00:00:00Z", "--input", "@\(file)", server: server.url)
-        let refused = try taibai("job", "create", "c", "--function", "f", "--every", "1m", "--input", "@\(bad)", server: server.url)
+        _ = try taibai(
+            "job", "create", "a", "--function", "f", "--every", "30s", "--input-text", "hi", server: server.url)
+        _ = try taibai(
+            "job", "create", "b", "--function", "f", "--at", "2027-01-01T00:00:00Z", "--input", "@\(file)",
+            server: server.url)
+        let refused = try taibai(
+            "job", "create", "c", "--function", "f", "--every", "1m", "--input", "@\(bad)", server: server.url)
 
         let bodies = server.requests.map { String(decoding: $0.body, as: UTF8.self) }
         #expect(
             bodies == [
-                #"{"name":"a","function":"f","every":"30s","input":{"inputText":"hi"}}"#,
+                #"{"name":"a","function":"f","every":"30s","inputText":"hi"}"#,
                 #"{"name":"b","function":"f","at":"2027-01-01T00:00:00Z","input":[1,2]}"#,
             ])
         #expect(refused.exitCode == 2)
@@ -49,10 +57,14 @@ import Testing
         ])
 
         let list = try taibai("job", "list", server: server.url).output.split(separator: "\n")
-        #expect(list[0].split(separator: " ") == ["NAME", "FUNCTION", "SCHEDULE", "TIMEZONE", "STATUS", "NEXT", "LAST"])
+        #expect(
+            list[0].split(separator: " ") == ["NAME", "FUNCTION", "SCHEDULE", "TIMEZONE", "STATUS", "NEXT", "LAST"])
         #expect(list[1].hasPrefix("nightly  hello     cron 0 3 * * *  Europe/Riga  active  in "))
         #expect(try taibai("job", "list", "-o", "name", server: server.url).output == "nightly\n")
-        #expect(try JSON(parsing: taibai("job", "list", "-o", "json", server: server.url).output).array == [JSON(parsing: Fixture.job)])
+        #expect(
+            try JSON(parsing: taibai("job", "list", "-o", "json", server: server.url).output).array == [
+                JSON(parsing: Fixture.job)
+            ])
         let sheet = try taibai("job", "describe", "nightly", server: server.url).output
         #expect(sheet.contains("schedule  cron 0 3 * * *\n"))
         #expect(sheet.contains("input     {\"z\":1,\"a\":2.50}\n"))
@@ -70,8 +82,10 @@ import Testing
         ])
 
         #expect(try taibai("job", "pause", "nightly", server: server.url).output == "paused nightly\n")
-        #expect(try taibai("job", "resume", "nightly", server: server.url).output.hasPrefix("resumed nightly, next 2126-"))
-        #expect(try taibai("job", "run", "nightly", server: server.url).output == "started execution \(Fixture.firstID)\n")
+        #expect(
+            try taibai("job", "resume", "nightly", server: server.url).output.hasPrefix("resumed nightly, next 2126-"))
+        #expect(
+            try taibai("job", "run", "nightly", server: server.url).output == "started execution \(Fixture.firstID)\n")
         #expect(try taibai("job", "run", "nightly", "-o", "name", server: server.url).output == "\(Fixture.firstID)\n")
         #expect(try taibai("job", "delete", "nightly", server: server.url).output == "deleted nightly\n")
     }
@@ -80,19 +94,28 @@ import Testing
 
     @Test func `cron next needs no server`() throws {
         let result = try taibai(
-            "cron", "next", "30 2 * * *", "--tz", "Europe/Berlin", "--from", "2026-03-28T00:00:00Z", "-n", "3", "-o", "json")
+            "cron", "next", "30 2 * * *", "--tz", "Europe/Berlin", "--from", "2026-03-28T00:00:00Z", "-n", "3", "-o",
+            "json")
 
         let json = try JSON(parsing: result.output)
         #expect(json["expr"]?.string == "30 2 * * *")
         #expect(json["tz"]?.string == "Europe/Berlin")
-        #expect(json["next"]?.array?.map { $0["utc"]?.string } == ["2026-03-28T01:30:00Z", "2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"])
-        #expect(json["next"]?.array?.map { $0["local"]?.string } == ["2026-03-28T02:30:00+01:00", "2026-03-29T03:00:00+02:00", "2026-03-30T02:30:00+02:00"])
+        #expect(
+            json["next"]?.array?.map { $0["utc"]?.string } == [
+                "2026-03-28T01:30:00Z", "2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z",
+            ])
+        #expect(
+            json["next"]?.array?.map { $0["local"]?.string } == [
+                "2026-03-28T02:30:00+01:00", "2026-03-29T03:00:00+02:00", "2026-03-30T02:30:00+02:00",
+            ])
     }
 
     @Test func `cron next takes local times and the zone of the expression`() throws {
-        let local = try taibai("cron", "next", "0 0 * * *", "--tz", "Asia/Tokyo", "--from", "2026-01-01T00:00", "-n", "1", "-o", "name")
+        let local = try taibai(
+            "cron", "next", "0 0 * * *", "--tz", "Asia/Tokyo", "--from", "2026-01-01T00:00", "-n", "1", "-o", "name")
         #expect(local.output == "2026-01-01T15:00:00Z\n")
-        let prefixed = try taibai("cron", "next", "CRON_TZ=Asia/Tokyo 0 0 * * *", "--from", "2026-01-01T00:00Z", "-n", "1", "-o", "name")
+        let prefixed = try taibai(
+            "cron", "next", "CRON_TZ=Asia/Tokyo 0 0 * * *", "--from", "2026-01-01T00:00Z", "-n", "1", "-o", "name")
         #expect(prefixed.output == "2026-01-01T15:00:00Z\n")
     }
 
@@ -105,6 +128,8 @@ import Testing
         #expect(lines[1] == "  0 99 * * *")
         #expect(lines[2] == "    ^")
         #expect(lines[3].hasPrefix("hint: "))
-        #expect(try taibai("cron", "next", "0 9 * * *", "--tz", "Europe/Rige").error.contains("hint: did you mean Europe/Riga"))
+        #expect(
+            try taibai("cron", "next", "0 9 * * *", "--tz", "Europe/Rige").error.contains(
+                "hint: did you mean Europe/Riga"))
     }
 }

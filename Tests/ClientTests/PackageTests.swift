@@ -1,3 +1,5 @@
+// Folders as packages: what is in them, what is left out, what is refused. The archives are read back by tar(1).
+
 import Foundation
 import Glibc
 import Testing

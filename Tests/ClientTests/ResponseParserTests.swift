@@ -1,3 +1,5 @@
+// The reader of HTTP answers, fed with bytes.
+
 import Testing
 
 @testable import Client
@@ -25,7 +27,8 @@ import Testing
     @Test(arguments: [1, 2, 3, 7, 1000])
     func `is the same however the bytes are cut`(step: Int) throws {
         let fixed = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Thing:  a b \r\n\r\nhello"
-        let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nhel\r\n2\r\nlo\r\n0\r\nT: 1\r\n\r\n"
+        let chunked =
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nhel\r\n2\r\nlo\r\n0\r\nT: 1\r\n\r\n"
 
         for text in [fixed, chunked] {
             let (head, body, isComplete) = try read(text, step: step)
@@ -45,7 +48,9 @@ import Testing
         #expect(isComplete)
     }
 
-    @Test(arguments: ["HTTP/1.1 204 No Content\r\nContent-Length: 9\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"])
+    @Test(arguments: [
+        "HTTP/1.1 204 No Content\r\nContent-Length: 9\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+    ])
     func `may have no body`(text: String) throws {
         let (_, body, isComplete) = try read(text)
         #expect(body.isEmpty)
@@ -54,7 +59,9 @@ import Testing
 
     @Test func `skips interim answers`() throws {
         let (head, body, _) = try read(
-            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 201 C\r\nContent-Length: 2\r\n\r\nok")
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\n"
+                + "HTTP/1.1 201 C\r\nContent-Length: 2\r\n\r\nok"
+        )
         #expect(head?.status == 201)
         #expect(head?.fields.count == 1)
         #expect(body == "ok")

@@ -1,3 +1,5 @@
+// Addresses of servers as people write them.
+
 import Testing
 
 @testable import Client

@@ -1,3 +1,5 @@
+// Tables, numbers in words, and the gauge of taibai top: pure functions.
+
 import Model
 import Testing
 
@@ -45,6 +47,12 @@ import Testing
         #expect(render(table, width: nil)[1] == "太白   x")
     }
 
+    @Test func `leave out a column that nobody fills, if they may`() {
+        var table = Table(columns: [.init("A"), .init("B", hides: true), .init("C", hides: true)])
+        table.rows = [["1", "-", ""], ["2", "", "x"]]
+        #expect(render(table, width: nil) == ["A  C", "1", "2  x"])
+    }
+
     @Test func `show control characters harmless`() {
         #expect(Table.Cell("a\u{1B}[2Jb\tc").text == "a\u{FFFD}[2Jb    c")
     }
@@ -57,18 +65,20 @@ import Testing
 }
 
 @Suite struct `Numbers in words` {
-    @Test(arguments: [
-        (nil, "-"), (0, "0"), (0.004, "0"), (0.42, "0.42ms"), (0.999, "1.00ms"), (3.14, "3.1ms"), (9.96, "10ms"),
-        (120.4, "120ms"), (999.6, "1.00s"), (1240, "1.24s"), (59_999, "59s"), (125_000, "2m5s"),
-    ] as [(Double?, String)])
+    @Test(
+        arguments: [
+            (nil, "-"), (0, "0"), (0.004, "0"), (0.42, "0.42ms"), (0.999, "1.00ms"), (3.14, "3.1ms"), (9.96, "10ms"),
+            (120.4, "120ms"), (999.6, "1.00s"), (1240, "1.24s"), (59_999, "59s"), (125_000, "2m5s"),
+        ] as [(Double?, String)])
     func `milliseconds`(value: Double?, text: String) {
         #expect(Human.milliseconds(value) == text)
     }
 
-    @Test(arguments: [
-        (nil, "-"), (0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1234, "1.2 KiB"), (24 << 20, "24 MiB"),
-        (1 << 40, "1.0 TiB"), (1 << 50, "1024 TiB"),
-    ] as [(Int?, String)])
+    @Test(
+        arguments: [
+            (nil, "-"), (0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1234, "1.2 KiB"), (24 << 20, "24 MiB"),
+            (1 << 40, "1.0 TiB"), (1 << 50, "1024 TiB"),
+        ] as [(Int?, String)])
     func `bytes`(count: Int?, text: String) {
         #expect(Human.bytes(count) == text)
     }

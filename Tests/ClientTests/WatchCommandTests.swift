@@ -1,3 +1,5 @@
+// The commands that look at what happens: executions, logs, top, doctor.
+
 import Glibc
 import Model
 import Synchronization
@@ -23,20 +25,34 @@ import Testing
 
         let lines = table.output.split(separator: "\n")
         #expect(lines.count == 3)
-        #expect(lines[0].split(separator: " ") == ["ID", "FUNCTION", "TRIGGER", "STATUS", "WORKER", "QUEUE", "START", "INIT", "RUN", "WHEN"])
-        #expect(lines[1].hasPrefix("\(Fixture.secondID)  hello:3   job:every-minute  failed   warm    0.12ms      0     0  1.24s  "))
-        #expect(lines[2].hasPrefix("\(Fixture.firstID)  hello:3   http              success  cold    0.12ms  3.1ms  13ms  1.24s  "))
+        #expect(
+            lines[0].split(separator: " ") == [
+                "ID", "FUNCTION", "TRIGGER", "STATUS", "WORKER", "QUEUE", "START", "INIT", "RUN", "WHEN",
+            ])
+        #expect(
+            lines[1].hasPrefix(
+                "\(Fixture.secondID)  hello:3   job:every-minute  failed   warm    0.12ms      0     0  1.24s  "))
+        #expect(
+            lines[2].hasPrefix(
+                "\(Fixture.firstID)  hello:3   http              success  cold    0.12ms  3.1ms  13ms  1.24s  "))
         let query = try #require(server.requests.first)
         #expect(query.query == "function=hello&status=failed&trigger=http&before=\(Fixture.secondID)&limit=7")
         let json = try JSON(parsing: try taibai("executions", "-o", "json", server: server.url).output)
         #expect(json.array?.map { $0["id"]?.string } == [Fixture.secondID, Fixture.firstID])
-        #expect(try taibai("executions", "list", "-o", "name", server: server.url).output == "\(Fixture.secondID)\n\(Fixture.firstID)\n")
+        #expect(
+            try taibai("executions", "list", "-o", "name", server: server.url).output
+                == "\(Fixture.secondID)\n\(Fixture.firstID)\n")
     }
 
     @Test func `executions show tells what happened, with the log`() throws {
-        let problem = "{\"code\":\"function-raised\",\"detail\":\"KeyError\",\"functionError\":{\"errorType\":\"KeyError\",\"errorMessage\":\"'name'\",\"stackTrace\":[]}}"
+        let problem =
+            """
+            {"code":"function-raised","detail":"KeyError",\
+            "functionError":{"errorType":"KeyError","errorMessage":"'name'","stackTrace":[]}}
+            """
         let server = FakeServer(routes: [
-            "GET /v1/executions/\(Fixture.firstID)": .json(Fixture.execution(Fixture.firstID, status: "failed", cold: true, problem: problem)),
+            "GET /v1/executions/\(Fixture.firstID)": .json(
+                Fixture.execution(Fixture.firstID, status: "failed", cold: true, problem: problem)),
             "GET /v1/executions/\(Fixture.firstID)/log": .answer(200, "one\n\u{1B}[31mtwo\n", type: "text/plain"),
         ])
 
@@ -84,7 +100,9 @@ import Testing
     }
 
     @Test func `executions --follow writes a line of JSON or of a table for each`() throws {
-        let server = FakeServer(routes: ["GET /v1/executions": .json(Fixture.executions(Fixture.execution(Fixture.firstID)))])
+        let server = FakeServer(routes: [
+            "GET /v1/executions": .json(Fixture.executions(Fixture.execution(Fixture.firstID)))
+        ])
 
         let json = LiveCommand("executions", "-f", "-o", "json", server: server.url)
         try json.waitFor("\n")
@@ -100,7 +118,8 @@ import Testing
         .json("{\"lines\":[\(lines.joined(separator: ","))],\"next\":\"\(next)\"}")
     }
 
-    private static func line(_ text: String, stream: String = "stdout", execution: String? = Fixture.firstID) -> String {
+    private static func line(_ text: String, stream: String = "stdout", execution: String? = Fixture.firstID) -> String
+    {
         """
         {"cursor":"1","time":"2026-11-23T15:00:00.123Z","execution":\(JSON(execution)),"version":3,\
         "stream":"\(stream)","text":\(JSON.string(text))}
@@ -109,7 +128,11 @@ import Testing
 
     @Test func `logs prints the last lines`() throws {
         let server = FakeServer { _ in
-            Self.page([Self.line("hello"), Self.line("oh", stream: "stderr"), Self.line("worker started", stream: "system", execution: nil)], next: "c1")
+            Self.page(
+                [
+                    Self.line("hello"), Self.line("oh", stream: "stderr"),
+                    Self.line("worker started", stream: "system", execution: nil),
+                ], next: "c1")
         }
 
         let table = try taibai("logs", "hello", server: server.url)
@@ -122,7 +145,9 @@ import Testing
 
                 """)
         #expect(server.requests.map { $0.values("tail") } == [["100"]])
-        #expect(try taibai("logs", "hello", "-o", "name", "--tail", "5", server: server.url).output == "hello\noh\nworker started\n")
+        #expect(
+            try taibai("logs", "hello", "-o", "name", "--tail", "5", server: server.url).output
+                == "hello\noh\nworker started\n")
         #expect(server.requests.last?.values("tail") == ["5"])
         let json = try taibai("logs", "hello", "-o", "json", server: server.url).output.split(separator: "\n")
         #expect(json.count == 3)
@@ -132,8 +157,8 @@ import Testing
     @Test func `logs of one execution reads all pages`() throws {
         let server = FakeServer { request in
             switch request.values("after").first {
-            case nil: Self.page((0..<1000).map { Self.line("line \($0)") }, next: "p2")
-            case "p2": Self.page([Self.line("the last")], next: "p3")
+            case "0": Self.page((0..<1000).map { Self.line("line \($0)") }, next: "1000")
+            case "1000": Self.page([Self.line("the last")], next: "1001")
             default: .problem(400, "bad-request", "one page too many")
             }
         }
@@ -148,17 +173,40 @@ import Testing
     @Test func `logs -f goes on behind the last line`() throws {
         let server = FakeServer { request in
             switch request.values("after").first {
-            case nil: Self.page([Self.line("first")], next: "c1")
-            case "c1" where request.values("tail").isEmpty: Self.page([], next: "c2")
-            case "c2": Self.page([Self.line("second")], next: "c3")
-            default: Self.page([], next: "c3")
+            case nil: Self.page([Self.line("first")], next: "1")
+            case "1": Self.page([], next: "1")
+            default: .problem(400, "bad-request", "what cursor is this?")
+            }
+        }
+        let written = FakeServer { request in
+            switch request.values("after").first {
+            case nil: Self.page([Self.line("old")], next: "7")
+            case "7": Self.page([Self.line("new")], next: "8")
+            default: Self.page([], next: "8")
+            }
+        }
+
+        let quiet = LiveCommand("logs", "hello", "-f", "-o", "name", server: server.url)
+        try quiet.waitFor("first\n")
+        let live = LiveCommand("logs", "hello", "-f", "--tail", "0", "-o", "name", server: written.url)
+        try live.waitFor("new\n")
+
+        #expect(quiet.text == "first\n")
+        #expect(live.text == "new\n")
+    }
+
+    @Test func `logs -f begins at the beginning when nothing was written yet`() throws {
+        let server = FakeServer { request in
+            switch request.values("after").first {
+            case nil: .json("{\"lines\":[],\"next\":null}")
+            case "0": Self.page([Self.line("the very first")], next: "1")
+            default: Self.page([], next: "1")
             }
         }
 
         let live = LiveCommand("logs", "hello", "-f", "-o", "name", server: server.url)
-        try live.waitFor("second")
-
-        #expect(live.text == "first\nsecond\n")
+        try live.waitFor("\n")
+        #expect(live.text == "the very first\n")
     }
 
     @Test func `logs on a terminal are short, coloured and harmless`() throws {
@@ -166,7 +214,11 @@ import Testing
 
         let live = LiveCommand("logs", "hello", server: server.url, columns: 80)
         #expect(live.finish() == 0)
-        #expect(live.text == "\u{1B}[2m2026-11-23T15:00:00.123Z 4c1d2e3b\u{1B}[0m ! \u{1B}[33m\u{FFFD}]0;title\u{FFFD}x\u{1B}[0m\r\n")
+        #expect(
+            live.text
+                == "\u{1B}[2m2026-11-23T15:00:00.123Z 4c1d2e3b\u{1B}[0m ! "
+                + "\u{1B}[33m\u{FFFD}]0;title\u{FFFD}x\u{1B}[0m\r\n"
+        )
     }
 
     // top
@@ -176,9 +228,15 @@ import Testing
 
         let lines = try taibai("top", server: server.url).output.split(separator: "\n").map(String.init)
 
-        #expect(lines[0] == "taibai top  7 workers, 144 MiB memory, load 1.50 on 2 cores")
-        #expect(lines[1].hasPrefix("FUNCTION  BUSY  READY  STARTING  DRAINING  MAX  QUEUED  PER SECOND  START   RUN   MEMORY  COLD  TOTAL  FAILED"))
-        #expect(lines[2].hasPrefix("hello:3      3      1         2         0   16       7          41  3.1ms  50ms  120 MiB     6   1200       2"))
+        #expect(lines[0] == "taibai top  7 workers, load 1.50, 2 cores, 16 GiB memory")
+        #expect(
+            lines[1].hasPrefix(
+                "FUNCTION  BUSY  READY  STARTING  DRAINING  MAX  QUEUED  PER SECOND  START   RUN   MEMORY  COLD  TOTAL"
+            ))
+        #expect(
+            lines[2].hasPrefix(
+                "hello:3      3      1         2         0   16       7          41  3.1ms  50ms  120 MiB     6   1200"
+            ))
         #expect(lines[3].hasPrefix("idle:1"))
         #expect(try taibai("top", "-o", "name", server: server.url).output == "idle:1\nhello:3\n")
         #expect(try JSON(parsing: try taibai("top", "-o", "json", server: server.url).output).array?.count == 2)
@@ -207,7 +265,9 @@ import Testing
     // doctor
 
     @Test func `doctor finds all well`() throws {
-        let server = FakeServer(routes: ["GET /v1/server": .json(Fixture.server), "GET /v1/runtimes": .json(Fixture.runtimes)])
+        let server = FakeServer(routes: [
+            "GET /v1/server": .json(Fixture.server), "GET /v1/runtimes": .json(Fixture.runtimes),
+        ])
 
         let result = try taibai("doctor", server: server.url)
 
@@ -220,14 +280,28 @@ import Testing
     }
 
     @Test func `doctor says what is missing and what to do`() throws {
-        let server = FakeServer(routes: ["GET /v1/server": .json(Fixture.server), "GET /v1/runtimes": .json(Fixture.brokenRuntimes)])
+        let server = FakeServer(routes: [
+            "GET /v1/server": .json(Fixture.server), "GET /v1/runtimes": .json(Fixture.brokenRuntimes),
+        ])
 
         let broken = try taibai("doctor", server: server.url)
         #expect(broken.exitCode == 1)
-        #expect(broken.output.contains("no     runtime python3  /usr/bin/python3 does not exist\n                        cure: install /usr/bin/python3"))
+        #expect(
+            broken.output.contains(
+                """
+                no     runtime python3  /usr/bin/python3 does not exist
+                                        cure: install /usr/bin/python3 on the server's machine
+                """
+            ))
         let alone = try taibai("doctor")
         #expect(alone.exitCode == 1)
-        #expect(alone.output.contains("no     server           server-unreachable: http://127.0.0.1:1: connection refused\n                        cure: start it with: taibai serve"))
+        #expect(
+            alone.output.contains(
+                """
+                no     server           server-unreachable: http://127.0.0.1:1: connection refused
+                                        cure: start it with: taibai serve
+                """
+            ))
     }
 
     @Test func `doctor uses signs on a terminal`() throws {

@@ -132,21 +132,22 @@ import Testing
         try LoopRig.with { rig in
             var records: [Record] = []
             var close = {}
-            let listener = try Listener(loop: rig.loop, address: .tcp(host: "127.0.0.1", port: 0)) { socket in
+            let host = "127.80.0.2"
+            let listener = try Listener(loop: rig.loop, address: .tcp(host: host, port: 0)) { socket in
                 records.append(Record(socket))
                 socket.startReading()
                 close()
             }
             close = { [unowned listener] in listener.close() }
             let port = try #require(listener.boundPort)
-            let clients = [try PlainSocket(port: port), try PlainSocket(port: port)]
+            let clients = [try PlainSocket(host: host, port: port), try PlainSocket(host: host, port: port)]
 
             rig.run(until: { records.count == 1 })
             try clients[0].write("still here")
             rig.run(until: { records[0].text == "still here" })
 
             #expect(records.count == 1)
-            #expect(throws: SupportError.self) { try PlainSocket(port: port) }
+            #expect(throws: SupportError.self) { try PlainSocket(host: host, port: port) }
         }
     }
 
@@ -166,15 +167,17 @@ import Testing
     @Test func `serves although nobody holds it, until the loop is closed`() throws {
         try LoopRig.with { rig in
             var accepted = 0
+            // An address of its own: no other test can take the port as soon as it is free.
+            let host = "127.80.0.1"
             let port = try #require(
-                try Listener(loop: rig.loop, address: .tcp(host: "127.0.0.1", port: 0)) { _ in accepted += 1 }.boundPort)
+                try Listener(loop: rig.loop, address: .tcp(host: host, port: 0)) { _ in accepted += 1 }.boundPort)
 
-            let client = try PlainSocket(port: port)
+            let client = try PlainSocket(host: host, port: port)
             rig.run(until: { accepted == 1 })
             client.close()
             rig.loop.close()
 
-            #expect(throws: SupportError.self) { try PlainSocket(port: port) }
+            #expect(throws: SupportError.self) { try PlainSocket(host: host, port: port) }
         }
     }
 }

@@ -63,7 +63,7 @@ struct RequestGenerator {
             let chunk = word(1...80)
             body += chunk
             wire += String(chunk.utf8.count, radix: 16, uppercase: Bool.random(using: &random))
-            wire += (Bool.random(using: &random) ? ";" + word(0...9) : "") + "\r\n\(chunk)\r\n"
+            wire += (Bool.random(using: &random) ? ";" + word(1...9) : "") + "\r\n\(chunk)\r\n"
         }
         return (wire + "0\r\n" + (Bool.random(using: &random) ? "t: \(word(0...9))\r\n" : "") + "\r\n", body)
     }

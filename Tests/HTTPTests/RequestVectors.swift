@@ -93,7 +93,8 @@ let acceptedVectors: [RequestVector] = [
     .init("chunks", chunked("3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"), chunkedHead, "body: abcde", "end"),
     .init("no chunk but the last", chunked("0\r\n\r\n"), chunkedHead, "end"),
     .init("a chunk size in capital letters with zeros", chunked("00A\r\n0123456789\r\n000\r\n\r\n"), chunkedHead, "body: 0123456789", "end"),
-    .init("chunk extensions", chunked("1;a=b;c=\"d e\"\r\nx\r\n0;z\r\n\r\n"), chunkedHead, "body: x", "end"),
+    .init(
+        "chunk extensions", chunked("1;a=b;c=\"d\\\"; e\";f=\"\"\r\nx\r\n0;z;y=1\r\n\r\n"), chunkedHead, "body: x", "end"),
     .init("trailers are dropped", chunked("1\r\nx\r\n0\r\nA: b\r\nContent-Length: 9\r\n\r\n"), chunkedHead, "body: x", "end"),
     .init(
         "the coding in capital letters", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: CHUNKED\r\n\r\n0\r\n\r\n",
@@ -232,6 +233,11 @@ let refusedBodyVectors: [RequestVector] = [
     refusedChunks("a chunk size of 16 digits", "0000000000000001\r\nx", "chunkSizeTooLarge"),
     refusedChunks("LF behind a chunk size", "1\nx\r\n0\r\n\r\n", "badChunkSize"),
     refusedChunks("CR behind a chunk size", "1\rx\r\n0\r\n\r\n", "badChunkSize"),
+    refusedChunks("an extension without a name", "1;\r\nx\r\n0\r\n\r\n", "badChunkExtension"),
+    refusedChunks("an extension without a value", "1;a=\r\nx\r\n0\r\n\r\n", "badChunkExtension"),
+    refusedChunks("an extension whose quotes stay open", "1;a=\"b\r\nx\r\n0\r\n\r\n", "badChunkExtension"),
+    refusedChunks("an extension with text behind the quotes", "1;a=\"b\"c\r\nx\r\n", "badChunkExtension"),
+    refusedChunks("an extension with a blank", "1;a =b\r\nx\r\n", "badChunkExtension"),
     refusedChunks("LF in a chunk extension", "1;a\nx\r\n0\r\n\r\n", "badChunkExtension"),
     refusedChunks("NUL in a chunk extension", "1;a\0\r\nx\r\n0\r\n\r\n", "badChunkExtension"),
     refusedChunks("CR in a chunk extension", "1;a\rb\r\nx\r\n0\r\n\r\n", "badChunkSize"),

@@ -116,7 +116,25 @@ final class WorkerChannel {
 
     deinit { socket.close() }
 
-    func send(_ frame: TestFrame) throws { try socket.write(frame.bytes) }
+    /// Sends a frame. Reads meanwhile, as the server does: a worker that waits for its answer to be read does not read.
+    func send(_ frame: TestFrame) throws {
+        let bytes = frame.bytes
+        var sent = 0
+        while sent < bytes.count {
+            var entry = pollfd(fd: socket.descriptor, events: Int16(POLLIN | POLLOUT), revents: 0)
+            guard poll(&entry, 1, 60_000) == 1 else { throw SupportError("the worker neither reads nor writes") }
+            if entry.revents & Int16(POLLOUT) == 0 {
+                buffer += try socket.read(upTo: 1 << 20)
+                continue
+            }
+            let count = bytes.withUnsafeBytes { bytes in
+                Foundation.send(
+                    socket.descriptor, bytes.baseAddress! + sent, bytes.count - sent,
+                    Int32(MSG_DONTWAIT | MSG_NOSIGNAL))
+            }
+            if count > 0 { sent += count } else if errno != EAGAIN { throw SupportError("send: errno \(errno)") }
+        }
+    }
 
     /// The next frame; nil when the worker has closed the channel.
     func next() throws -> TestFrame? {

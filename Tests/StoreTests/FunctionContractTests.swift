@@ -6,6 +6,15 @@ import Testing
 @testable import Store
 
 @Suite struct `Functions in a backend` {
+    /// What makes the next test notice a setting that Model has and the store forgets.
+    @Test func `are tested with settings that all differ from their defaults`() {
+        let unusual = Mirror(reflecting: Sample.unusualSettings("hello")).children
+        let plain = Mirror(reflecting: Sample.settings("hello")).children
+        for (left, right) in zip(unusual, plain) where left.label != "name" {
+            #expect("\(left.value)" != "\(right.value)", "\(left.label ?? "?") has its default")
+        }
+    }
+
     private static func publish(_ rig: BackendRig, _ settings: FunctionSettings) throws -> FunctionVersion {
         try rig.write { session in
             try session.publishVersion(

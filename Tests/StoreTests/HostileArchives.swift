@@ -1,6 +1,7 @@
 // Archives that nobody packs by accident, made by python3's zipfile and tarfile and then bent by hand.
 
 import Foundation
+import Store
 import TestSupport
 
 /// What is wrong with an archive, and what its refusal has to say.
@@ -9,6 +10,14 @@ struct HostileArchive {
     let name: String
     /// A part of the problem's detail.
     let refusal: String
+
+    /// Small, so that what is too large is quickly made and quickly refused.
+    static let limits: PackageLimits = {
+        var limits = PackageLimits()
+        limits.unpackedBytes = 4 << 20
+        limits.entries = 300
+        return limits
+    }()
 
     static let all: [HostileArchive] = [
         // Paths that leave the folder or mean something else elsewhere.
@@ -51,15 +60,15 @@ struct HostileArchive {
         HostileArchive(name: "tar_file_and_folder", refusal: "is there twice"),
         HostileArchive(name: "tar_inside_file", refusal: "is a file"),
         // Too much.
-        HostileArchive(name: "zip_many", refusal: "10001 entries"),
-        HostileArchive(name: "tar_many", refusal: "more than 10000 files"),
-        HostileArchive(name: "tar_deep", refusal: "more than 10000 files"),
-        HostileArchive(name: "zip_bomb_declared", refusal: "at most 262144000 are allowed"),
+        HostileArchive(name: "zip_many", refusal: "301 entries"),
+        HostileArchive(name: "tar_many", refusal: "more than 300 files"),
+        HostileArchive(name: "tar_deep", refusal: "more than 300 files"),
+        HostileArchive(name: "zip_bomb_declared", refusal: "at most 4194304 are allowed"),
         HostileArchive(name: "zip_bomb_undeclared", refusal: "longer than the 1000 bytes"),
         HostileArchive(name: "zip_bomb_streamed", refusal: "can't be read"),
         HostileArchive(name: "zip_overlapping", refusal: "shares bytes"),
-        HostileArchive(name: "tar_bomb_gz", refusal: "more than 250MiB"),
-        HostileArchive(name: "tar_bomb_sparse", refusal: "more than 250MiB"),
+        HostileArchive(name: "tar_bomb_gz", refusal: "more than 4MiB"),
+        HostileArchive(name: "tar_bomb_sparse", refusal: "more than 4MiB"),
         HostileArchive(name: "tar_folder_with_bytes", refusal: "can't be read"),
         HostileArchive(name: "gz_of_gz", refusal: "compressed more than once"),
         // Two truths.
@@ -179,12 +188,12 @@ struct HostileArchive {
         def tar_file_and_folder(): return tar_of(member("a"), member("a", tarfile.DIRTYPE))
         def tar_inside_file(): return tar_of(member("a"), member("a/b"))
 
-        def zip_many(): return zip_of([(str(i), "") for i in range(10001)], zipfile.ZIP_STORED)
-        def tar_many(): return gzip.compress(tar_of(*[member(str(i)) for i in range(10001)]), 1)
+        def zip_many(): return zip_of([(str(i), "") for i in range(301)], zipfile.ZIP_STORED)
+        def tar_many(): return gzip.compress(tar_of(*[member(str(i)) for i in range(301)]), 1)
         def tar_deep():
             return gzip.compress(tar_of(*[member("%d/" % i + "d/" * 400 + "f") for i in range(30)],
                                         format=tarfile.GNU_FORMAT))
-        def zip_bomb_declared(): return zip_of([("zeros", bytes(251 << 20))])
+        def zip_bomb_declared(): return zip_of([("zeros", bytes(5 << 20))])
         def zip_bomb_undeclared():
             data = zip_of([("zeros", bytes(2 << 20))])
             data = patched(data, LOCAL, 22, struct.pack("<I", 1000))
@@ -204,7 +213,7 @@ struct HostileArchive {
             at = data.rindex(CENTRAL)
             data = data[:at + 42] + struct.pack("<I", 0) + data[at + 46:]
             return replaced(data, b"aaab", b"aaaa")
-        def tar_bomb_gz(): return gzip.compress(tar_of(member("zeros", content=bytes(251 << 20))), 1)
+        def tar_bomb_gz(): return gzip.compress(tar_of(member("zeros", content=bytes(5 << 20))), 1)
         def tar_bomb_sparse():
             entry, _ = member("hole", content=b"")
             entry.size = 1024

@@ -118,7 +118,7 @@ import Testing
         try Self.with { packages, _ in
             let empty = problem { () throws(Problem) in _ = try packages.add([], fileName: "main.py") }
             #expect(empty?.code == .invalidPackage)
-            let large = [UInt8](repeating: 0, count: PackageLimit.uploadBytesMax + 1)
+            let large = [UInt8](repeating: 0, count: PackageLimits.standard.uploadBytes + 1)
             let refusal = problem { () throws(Problem) in _ = try packages.add(large, fileName: "main.py") }
             #expect(refusal?.code == .bodyTooLarge)
             #expect(refusal?.detail.contains("50MiB") == true)
@@ -176,7 +176,7 @@ import Testing
     }
 }
 
-@Suite(.needs(.command("python3"))) struct `Hostile packages` {
+@Suite(.needs(.command("python3")), .needs(.command("zip"))) struct `Hostile packages` {
     @Test func `are refused, and leave nothing anywhere`() throws {
         try TemporaryFolder.with { folder in
             try FileManager.default.createDirectory(
@@ -185,7 +185,7 @@ import Testing
             let inside = folder.path(of: "a/b/c/packages")
             try FileManager.default.createDirectory(
                 atPath: folder.path(of: "a/b/c"), withIntermediateDirectories: true)
-            let packages = try PackageStore(directory: inside)
+            let packages = try PackageStore(directory: inside, limits: HostileArchive.limits)
             #expect(HostileArchive.all.count >= 25)
             for archive in HostileArchive.all {
                 let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: folder.path(of: archive.name))))
@@ -198,6 +198,40 @@ import Testing
                 #expect(left.sorted() == ["b", "b/c", "b/c/packages"], "\(archive.name) left something")
                 #expect(!FileManager.default.fileExists(atPath: "/tmp/evil"))
             }
+        }
+    }
+
+    @Test(.seeded) func `of random damage never harm the server`() throws {
+        try TemporaryFolder.with { folder in
+            var random = SplitMix64.forThisTest()
+            try folder.write("a/main.py", String(repeating: "x = 1\n", count: 200))
+            try folder.write("a/data", random.bytes(3000))
+            let script = "cd a && zip -qr ../1 . && zip -qr - . > ../2.zip && tar cf ../3.tar . && tar czf ../4.tgz ."
+            let packed = try ChildProcess.run("sh", ["-c", "cd \(folder.path) && \(script)"])
+            try #require(packed.succeeded, "\(packed.errors)")
+            let archives = try ["1.zip", "2.zip", "3.tar", "4.tgz"].map { name in
+                [UInt8](try Data(contentsOf: URL(fileURLWithPath: folder.path(of: name))))
+            }
+            let packages = try PackageStore(directory: folder.path(of: "packages"), limits: HostileArchive.limits)
+            for round in 0..<2000 {
+                var bytes = archives[round % archives.count]
+                for _ in 0..<Int.random(in: 1...4, using: &random) {
+                    // Headers are at both ends, so most of the damage goes there.
+                    let reach = Bool.random(using: &random) ? min(200, bytes.count) : bytes.count
+                    let offset = Int.random(in: 0..<reach, using: &random)
+                    let place = Bool.random(using: &random) ? offset : bytes.count - 1 - offset
+                    bytes[place] = [0, 1, 0x7F, 0x80, 0xFF, UInt8.random(in: .min ... .max, using: &random)]
+                        .randomElement(using: &random) ?? 0
+                }
+                if round % 7 == 0 { bytes.removeLast(Int.random(in: 0..<bytes.count, using: &random)) }
+                do throws(Problem) {
+                    _ = try packages.add(bytes, fileName: "file")
+                } catch {
+                    #expect(error.code == .invalidPackage, "\(error)")
+                }
+            }
+            let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
+            #expect(names == ["1.zip", "2.zip", "3.tar", "4.tgz", "a", "packages"])
         }
     }
 }

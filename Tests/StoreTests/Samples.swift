@@ -50,6 +50,7 @@ enum Sample {
         settings.workersMin = 1
         settings.workersMax = 99
         settings.queueLengthMaxSetting = 12_345
+        settings.bodyMaxSetting = .kibibytes(77)
         settings.idleTimeout = .seconds(61)
         settings.environment = ["EMPTY": "", "LINES": "a\nb", "NAÏVE": "ü"]
         settings.isolation = .guarded

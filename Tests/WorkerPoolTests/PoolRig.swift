@@ -39,6 +39,9 @@ final class PoolRig {
             log: { logs.lines.append($0) })
     }
 
+    /// A pool of a function with default settings, and workers with these habits.
+    static func workers(_ habits: @escaping (Int) -> WorkerHabits) -> PoolRig { PoolRig(habits: habits) }
+
     /// What the function logged.
     var lines: [LogLine] { logs.lines }
     var now: Instant { time.clock.monotonic() }
@@ -65,6 +68,8 @@ final class PoolRig {
 
     func calls(_ count: Int) -> [Caller] { (0..<count).map { _ in call() } }
 
+    /// Timers that will still fire.
+    var timers: Int { time.timers.count }
     /// Workers that were ordered and are not gone.
     var alive: Int { workers.aliveCount }
 

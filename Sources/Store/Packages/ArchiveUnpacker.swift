@@ -10,16 +10,18 @@ struct ArchiveUnpacker {
     private let bytes: [UInt8]
     private let kind: PackageKind
     private let writer: PackageWriter
+    private let limits: PackageLimits
 
-    init(bytes: [UInt8], kind: PackageKind, writer: PackageWriter) {
+    init(bytes: [UInt8], kind: PackageKind, writer: PackageWriter, limits: PackageLimits) {
         self.bytes = bytes
         self.kind = kind
         self.writer = writer
+        self.limits = limits
     }
 
     /// - Throws: ``Problem`` `invalid-package` at the first entry that is not allowed.
     func unpack() throws(Problem) {
-        let directory: ZipDirectory? = kind == .zip ? try ZipDirectory(bytes) : nil
+        let directory: ZipDirectory? = kind == .zip ? try ZipDirectory(bytes, limits: limits) : nil
         guard let archive = archive_read_new() else { throw .packageDisk("archive_read_new", ENOMEM) }
         defer { archive_read_free(archive) }
         try support(archive)

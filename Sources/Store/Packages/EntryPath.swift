@@ -17,9 +17,9 @@ struct EntryPath: Hashable {
     ///   systems.
     static func parse(_ bytes: some Collection<UInt8>) throws(Problem) -> EntryPath? {
         let shown = String(decoding: bytes, as: UTF8.self)
-        guard bytes.count <= PackageLimit.pathBytesMax else {
+        guard bytes.count <= PackageLimits.pathBytesMax else {
             throw .package(
-                shown, "the path has \(bytes.count) bytes, at most \(PackageLimit.pathBytesMax) are allowed; shorten it")
+                shown, "the path has \(bytes.count) bytes, at most \(PackageLimits.pathBytesMax) are allowed; shorten it")
         }
         guard bytes.first != UInt8(ascii: "/") else {
             throw .package(shown, "the path is absolute; pack with paths relative to the package's folder")
@@ -39,10 +39,10 @@ struct EntryPath: Hashable {
             guard name != ".." else {
                 throw .package(shown, "the path contains '..'; pack from inside the package's folder")
             }
-            guard part.count <= PackageLimit.nameBytesMax else {
+            guard part.count <= PackageLimits.nameBytesMax else {
                 throw .package(
                     shown,
-                    "a name has \(part.count) bytes, at most \(PackageLimit.nameBytesMax) are allowed; shorten it")
+                    "a name has \(part.count) bytes, at most \(PackageLimits.nameBytesMax) are allowed; shorten it")
             }
             names.append(name)
         }
@@ -58,7 +58,7 @@ struct EntryPath: Hashable {
         let shown = String(decoding: target.prefix(100), as: UTF8.self)
         let parts = target.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: true)
         let isPlain = target.allSatisfy { $0 >= 0x20 && $0 != 0x7F && $0 != UInt8(ascii: "\\") }
-        guard (1...PackageLimit.pathBytesMax).contains(target.count), isPlain else {
+        guard (1...PackageLimits.pathBytesMax).contains(target.count), isPlain else {
             throw .package(text, "the link's target is no usable path; replace the link by a copy")
         }
         guard target[0] != UInt8(ascii: "/") else {

@@ -2,14 +2,15 @@
 
 import Model
 
-/// The limits of packages. Each refusal names its limit.
-public enum PackageLimit {
+/// The limits of a package. Each refusal names its limit.
+public struct PackageLimits: Hashable, Sendable {
     /// Bytes of an upload: 50 MiB, AWS Lambda's limit for a direct upload.
-    public static let uploadBytesMax = 50 << 20
+    public var uploadBytes = 50 << 20
     /// Bytes of all files together once unpacked: 250 MiB, AWS Lambda's limit.
-    public static let unpackedBytesMax = 250 << 20
+    public var unpackedBytes = 250 << 20
     /// Files, folders and links together, folders that are only implied by a path included.
-    public static let entriesMax = 10_000
+    public var entries = 10_000
+
     /// Bytes of one name. Source: NAME_MAX of Linux.
     public static let nameBytesMax = 255
     /// Bytes of a path inside the package.
@@ -17,6 +18,11 @@ public enum PackageLimit {
     /// A package that nothing refers to is removed once it is this old: a deploy writes the package first and the
     /// version that refers to it a moment later.
     public static let sweepAge = Duration.seconds(3600)
+
+    public init() {}
+
+    /// What a server takes unless told otherwise.
+    public static let standard = PackageLimits()
 }
 
 extension Problem {

@@ -21,14 +21,16 @@ public final class PackageStore: Sendable {
     private static let temporaryPrefix = ".incoming-"
 
     private let directory: String
+    private let limits: PackageLimits
     /// Keeps "it is there, so I use it" and "nobody uses it, so I remove it" apart, which run on different threads.
     private let removal = Mutex(())
 
     /// Makes the folder if need be, and removes what a crash left half written. The caller holds the lock of the data
     /// folder around it, see ``Store``.
     /// - Throws: ``StoreError`` `directory`.
-    public init(directory: String) throws(StoreError) {
+    public init(directory: String, limits: PackageLimits = .standard) throws(StoreError) {
         self.directory = directory
+        self.limits = limits
         guard mkdir(directory, 0o700) == 0 || errno == EEXIST else {
             throw .directory(path: directory, reason: "mkdir: \(errorText(errno))")
         }
@@ -65,10 +67,10 @@ public final class PackageStore: Sendable {
     ///   See ``fileName(for:)`` for a default.
     /// - Throws: ``Problem`` `invalid-package`, `body-too-large` or `store-unavailable`; nothing is stored then.
     public func add(_ bytes: [UInt8], fileName: String?) throws(Problem) -> StoredPackage {
-        guard bytes.count <= PackageLimit.uploadBytesMax else {
+        guard bytes.count <= limits.uploadBytes else {
             throw Problem(
                 .bodyTooLarge,
-                "the package has \(bytes.count) bytes, at most \(ByteCount(bytes: PackageLimit.uploadBytesMax)) are "
+                "the package has \(bytes.count) bytes, at most \(ByteCount(bytes: limits.uploadBytes)) are "
                     + "allowed; leave out what the function does not need")
         }
         guard !bytes.isEmpty else { throw .package(nil, "the package is empty; pack at least the handler's file") }
@@ -90,12 +92,12 @@ public final class PackageStore: Sendable {
         }
     }
 
-    /// Removes the packages not in `keeping` that are older than ``PackageLimit/sweepAge``.
+    /// Removes the packages not in `keeping` that are older than ``PackageLimits/sweepAge``.
     /// - Returns: how many were removed.
     /// - Throws: ``StoreError`` `directory` when one could not be removed; the others are gone nevertheless.
     @discardableResult
     public func sweep(keeping: Set<PackageDigest>) throws(StoreError) -> Int {
-        try sweep(keeping: keeping, olderThan: PackageLimit.sweepAge)
+        try sweep(keeping: keeping, olderThan: PackageLimits.sweepAge)
     }
 
     func sweep(keeping: Set<PackageDigest>, olderThan age: Duration) throws(StoreError) -> Int {
@@ -175,24 +177,24 @@ public final class PackageStore: Sendable {
         let folder = open(code, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
         guard folder >= 0 else { throw .packageDisk("open", errno) }
         defer { close(folder) }
-        try Self.unpack(bytes, kind: kind, file: file, into: folder)
+        try unpack(bytes, kind: kind, file: file, into: folder)
 
         let top = open(temporary, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
         guard top >= 0 else { throw .packageDisk("open", errno) }
         defer { close(top) }
-        try PackageWriter(folder: top).addFile(EntryPath(names: ["upload"]), bytes)
+        try PackageWriter(folder: top, limits: limits).addFile(EntryPath(names: ["upload"]), bytes)
         // One call for all files: an fsync for each of 10,000 takes seconds, and nothing may be used before the last.
         guard syncfs(top) == 0 else { throw .packageDisk("syncfs", errno) }
     }
 
-    private static func unpack(
+    private func unpack(
         _ bytes: [UInt8], kind: PackageKind, file: EntryPath?, into folder: Int32
     ) throws(Problem) {
-        let writer = PackageWriter(folder: folder)
+        let writer = PackageWriter(folder: folder, limits: limits)
         if let file {
             try writer.addFile(file, bytes, isExecutable: true)
         } else {
-            try ArchiveUnpacker(bytes: bytes, kind: kind, writer: writer).unpack()
+            try ArchiveUnpacker(bytes: bytes, kind: kind, writer: writer, limits: limits).unpack()
         }
         try writer.finish()
     }

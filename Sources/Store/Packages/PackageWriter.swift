@@ -11,6 +11,7 @@ final class PackageWriter {
     }
 
     private let folder: Int32
+    private let limits: PackageLimits
     private var known: [EntryPath: Kind] = [:]
     private var links: [(path: EntryPath, target: [UInt8])] = []
     private(set) var bytes = 0
@@ -18,7 +19,10 @@ final class PackageWriter {
     var entries: Int { known.count }
 
     /// - Parameter folder: an open descriptor of an empty folder; the caller closes it.
-    init(folder: Int32) { self.folder = folder }
+    init(folder: Int32, limits: PackageLimits) {
+        self.folder = folder
+        self.limits = limits
+    }
 
     /// Notes a folder, and makes it.
     func addFolder(_ path: EntryPath) throws(Problem) {
@@ -66,10 +70,10 @@ final class PackageWriter {
             if let sizeDeclared, size > sizeDeclared {
                 throw .package(path.text, "is longer than the \(sizeDeclared) bytes the archive declares; pack it anew")
             }
-            guard bytes <= PackageLimit.unpackedBytesMax else {
+            guard bytes <= limits.unpackedBytes else {
                 throw .package(
                     path.text,
-                    "with it the package unpacks to more than \(ByteCount(bytes: PackageLimit.unpackedBytesMax)), the "
+                    "with it the package unpacks to more than \(ByteCount(bytes: limits.unpackedBytes)), the "
                         + "most that is allowed; leave out what the function does not need")
             }
             try write(UnsafeRawBufferPointer(rebasing: buffer[..<count]), to: file)
@@ -148,10 +152,10 @@ final class PackageWriter {
         guard known.updateValue(kind, forKey: path) == nil else {
             throw .package(path.text, "is there twice; pack it once")
         }
-        guard known.count <= PackageLimit.entriesMax else {
+        guard known.count <= limits.entries else {
             throw .package(
                 path.text,
-                "with it the package has more than \(PackageLimit.entriesMax) files, folders and links, the most that "
+                "with it the package has more than \(limits.entries) files, folders and links, the most that "
                     + "are allowed; leave out what the function does not need")
         }
     }

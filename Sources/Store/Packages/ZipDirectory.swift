@@ -31,18 +31,22 @@ struct ZipDirectory {
     /// Reads and checks the directory and the headers of all entries; unpacks nothing.
     /// - Throws: ``Problem`` `invalid-package` when the zip is damaged, encrypted, ambiguous or compressed in a way that
     ///   is not read here.
-    init(_ bytes: [UInt8]) throws(Problem) {
+    init(_ bytes: [UInt8], limits: PackageLimits) throws(Problem) {
         self.bytes = bytes
         names = []
         let (count, range) = try Self.findDirectory(bytes)
+        guard count <= limits.entries else {
+            throw .package(
+                nil, "the zip has \(count) entries, at most \(limits.entries) are allowed; leave some out")
+        }
         guard count > 0 else { throw .package(nil, "the zip is empty; pack at least the handler's file") }
         let headers = try readHeaders(count: count, in: range)
         names = Set(headers.map(\.name))
         let declared = headers.reduce(0) { $0 + $1.size }
-        guard declared <= PackageLimit.unpackedBytesMax else {
+        guard declared <= limits.unpackedBytes else {
             throw .package(
                 nil,
-                "the zip declares \(declared) bytes of files, at most \(PackageLimit.unpackedBytesMax) are allowed; "
+                "the zip declares \(declared) bytes of files, at most \(limits.unpackedBytes) are allowed; "
                     + "leave out what the function does not need")
         }
         try checkLocalHeaders(headers, directoryStart: range.lowerBound)
@@ -89,10 +93,6 @@ struct ZipDirectory {
         }
         guard start >= 0, size >= 0, start <= directoryEnd, size == directoryEnd - start else {
             throw .package(nil, damaged)
-        }
-        guard count <= PackageLimit.entriesMax else {
-            throw .package(
-                nil, "the zip has \(count) entries, at most \(PackageLimit.entriesMax) are allowed; leave some out")
         }
         return (count, start..<directoryEnd)
     }

@@ -28,10 +28,11 @@ struct JobNameArgument: ParsableArguments {
 
 /// How jobs are shown.
 enum JobText {
+    /// A line for each job.
     static func table(_ jobs: [RemoteJob]) -> Table {
         var table = Table(columns: [
             .init("NAME", shrinks: true), .init("FUNCTION", shrinks: true), .init("SCHEDULE", shrinks: true),
-            .init("TIMEZONE", drop: 2), .init("STATUS"), .init("NEXT"), .init("LAST", drop: 1),
+            .init("TIMEZONE", drop: 2), .init("STATUS"), .init("NEXT"), .init("LAST", drop: 1, hides: true),
         ])
         let now = MonotonicTime.wallNow
         table.rows = jobs.map { job in
@@ -45,6 +46,7 @@ enum JobText {
         return table
     }
 
+    /// One job in detail.
     static func sheet(_ job: RemoteJob, for output: Output) -> String {
         let now = MonotonicTime.wallNow
         var sheet = Sheet()
@@ -63,6 +65,7 @@ enum JobText {
         return output.paint(.bold, job.name) + "\n\n" + sheet.render(for: output)
     }
 
+    /// Green runs, yellow is paused, dim is over.
     static func colour(ofStatus status: String) -> Output.Colour? {
         switch status {
         case "active": .green

@@ -14,8 +14,8 @@ struct JobCreate: ParsableCommand {
             due. The input is JSON, or text, or a file.
 
               taibai job create heartbeat --function ping --every 30s
-              taibai job create hourly --function hello --cron '0 * * * *' --input '{"a":1}'
-              taibai job create open --function door --cron '0 8 * * *' --timezone Asia/Tokyo
+              taibai job create hourly --function hello --cron '0 * * * *' --input '{}'
+              taibai job create am --function door --cron '0 8 * * *' --timezone Asia/Seoul
               taibai job create once --function move --at 2027-01-01T00:00:00Z
             """)
 
@@ -87,9 +87,8 @@ struct JobCreate: ParsableCommand {
             let path = input.hasPrefix("@") ? String(input.dropFirst()) : nil
             let text = try path.map { String(decoding: try FileBytes.read($0), as: UTF8.self) } ?? input
             members.append(.init(name: "input", value: try Self.json(text, from: path ?? "--input")))
-        } else if let inputText {
-            members.append(.init(name: "input", value: ["inputText": .string(inputText)]))
         }
+        add("inputText", inputText)
         add("missed", missed)
         return .object(members)
     }

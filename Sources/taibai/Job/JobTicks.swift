@@ -38,10 +38,11 @@ struct JobTicks: ParsableCommand {
         }
     }
 
+    /// A line for each due time.
     static func table(_ ticks: [RemoteTick]) -> Table {
         var table = Table(columns: [
             .init("DUE"), .init("OUTCOME"), .init("LATENESS", .right), .init("EXECUTION", drop: 1),
-            .init("REASON", shrinks: true),
+            .init("REASON", shrinks: true, hides: true),
         ])
         table.rows = ticks.map { tick in
             [

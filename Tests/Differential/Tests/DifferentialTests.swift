@@ -75,6 +75,9 @@ private let stricterOnPurpose: [RequestRefusal: String] = [
     .contentLengthTooLarge: "our policy: 18 digits",
     .chunkSizeTooLarge: "our policy: 15 digits, zeros in front included",
     .foldedField: "RFC 9112 §5.2: a server may refuse",
+    .badRequestLine: "llhttp reads HTTP/0.9, and skips blanks before the target",
+    .bareLineFeed: "llhttp skips lone line ends before a request, and ends a line of HTTP/0.9 with one",
+    .bareCarriageReturn: "llhttp skips lone line ends before a request",
 ]
 
 /// Where llhttp refuses what we take, by its error's name, and why.
@@ -82,6 +85,8 @@ private let widerOnPurpose: [String: String] = [
     "HPE_INVALID_METHOD": "llhttp knows a list of methods, a function may know others",
     "HPE_CLOSED_CONNECTION": "the last request of a connection is the connection's matter here, not the parser's",
     "HPE_PAUSED_UPGRADE": "an upgrade is only noted here",
+    "HPE_INVALID_TRANSFER_ENCODING": "llhttp does not trim tabs; RFC 9110 §5.5 says they are no part of the value",
+    "HPE_INVALID_CONTENT_LENGTH": "llhttp looks into trailers, which we drop",
 ]
 
 private func relate(_ input: [UInt8]) -> Relation {
