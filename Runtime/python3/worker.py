@@ -239,7 +239,8 @@ FRAMES_MAX, LINE_MAX = 50, 1024  # of a trace; so an error always fits into one 
 
 def describe_error(error, error_type=None, message=None):
     """An error in words: its type, its message, and the trace through the function's own code."""
-    stack = [entry for entry in traceback.extract_tb(getattr(error, "__traceback__", None)) if not entry.filename.startswith(OWN_FILES)]
+    stack = traceback.extract_tb(getattr(error, "__traceback__", None))
+    stack = [entry for entry in stack if not entry.filename.startswith(OWN_FILES)]
     # What leads to the function's code, importlib or asyncio, says nothing about it; what it calls does.
     while stack and stack[0].filename.startswith(LIBRARY):
         del stack[0]
@@ -421,7 +422,8 @@ def answer_head(status, fields):
         raise MarshalError(f"Unable to marshal response: {len(fields)} headers, at most {HEADERS_MAX} are allowed")
     head = ANSWER_HEAD.pack(status, len(fields)) + b"".join(fields)
     if len(head) > FIELDS_MAX:
-        raise MarshalError(f"Unable to marshal response: headers of {len(head)} bytes, at most {FIELDS_MAX} are allowed")
+        raise MarshalError(
+            f"Unable to marshal response: headers of {len(head)} bytes, at most {FIELDS_MAX} are allowed")
     return head
 
 
@@ -493,6 +495,7 @@ def answer_body(body, is_base64):
 zygote; `run` is called in each clone and never returns. Frames are in channel.py, events and answers in events.py.
 """
 
+import asyncio
 import atexit
 import collections
 import contextvars
@@ -515,13 +518,16 @@ import time
 STACK_SIZE = 1 << 20
 # The peak of memory is asked for after requests that took so long, and after each 64th: the question costs 1.1 µs.
 MEMORY_CHECK_NS = 200_000
+# Modules that every Python has loaded when it starts; the zygote sets it.
+AT_STARTUP = frozenset()
 PROTOCOL_STATUS = 70  # exit status after a frame that must not be; sysexits.h calls it an internal error
+
 
 class Request:
     """One request, from its first frame to `end`."""
 
     __slots__ = ("number", "nonce", "deadline", "id", "special", "headers", "body", "has_body_ended", "uncredited",
-                 "window", "has_started", "cpu", "__weakref__")
+                 "window", "has_started", "is_over", "cpu")
 
     def __init__(self, number, nonce, deadline):
         self.number = number
@@ -535,6 +541,7 @@ class Request:
         self.uncredited = 0
         self.window = WINDOW
         self.has_started = False
+        self.is_over = False
         self.cpu = 0
 
 
@@ -555,7 +562,7 @@ class BodyReader(io.RawIOBase):
             chunk, self.rest = self.rest, memoryview(b"")
             return chunk
         request = self.request
-        self.worker.wait(lambda: request.body or request.has_body_ended)
+        self.worker.wait(lambda: request.body or request.has_body_ended or request.is_over)
         if not request.body:
             return b""
         chunk = request.body.popleft()
@@ -574,6 +581,7 @@ class BodyReader(io.RawIOBase):
         if not chunk:
             raise StopIteration
         return bytes(chunk)
+
 
 CURRENT = contextvars.ContextVar("taibai_request", default=None)
 
@@ -600,7 +608,6 @@ class Worker:
         self.jobs = None  # with a concurrency over 1: requests for the threads
         self.threads = 0
         self.idle_threads = 0
-        self.context_class = Context
         self.streams = (LogStream(self, 0, 1), LogStream(self, STANDARD_ERROR, 2))
 
     def current(self):
@@ -610,11 +617,12 @@ class Worker:
 
     def read(self):
         """Handles the frames that are there, after waiting for one."""
-        frame_read = self.channel.read_frame()
-        if frame_read is None:
-            # Nobody is left to answer to; what still runs is of no use.
-            self.leave(0) if not self.requests else os._exit(0)
-        self.handle(*frame_read)
+        first = self.channel.read_frame()
+        if first is None:
+            if self.requests:
+                os._exit(0)  # nobody is left to answer to
+            self.leave(0)
+        self.handle(*first)
         while self.channel.has_frame():
             self.handle(*self.channel.take())
 
@@ -626,29 +634,30 @@ class Worker:
 
     def handle(self, kind, flags, number, nonce, body):
         if kind == REQUEST:
-            return self.request_arrived(flags, number, nonce, body)
-        if kind == DRAIN:
+            self.request_arrived(flags, number, nonce, body)
+        elif kind == DRAIN:
             self.is_draining = True
-            return None
-        request = self.requests.get(number)
-        if request is None:
-            # About a request that has ended; the frame and the end have crossed.
-            if kind in (BODY, CANCEL, CREDIT) and 0 < number <= self.last_number:
-                return None
-            raise ProtocolError(f"frame of type {kind} for request {number}")
+        elif kind not in (BODY, CANCEL, CREDIT):
+            raise ProtocolError(f"a frame of type {kind} after the setup")
+        elif number in self.requests:
+            self.handle_about(self.requests[number], kind, flags, nonce, body)
+        elif not 0 < number <= self.last_number:
+            # Of one that has ended it would be no mistake: the frame and the end have crossed.
+            raise ProtocolError(f"a frame of type {kind} for request {number}, which never was")
+
+    def handle_about(self, request, kind, flags, nonce, body):
         if nonce != request.nonce:
-            raise ProtocolError(f"wrong nonce for request {number}")
+            raise ProtocolError(f"a wrong nonce for request {request.number}")
         if kind == BODY:
+            if request.has_body_ended:
+                raise ProtocolError(f"the body of request {request.number} goes on after its end")
             self.body_arrived(request, flags, body)
         elif kind == CREDIT:
             with self.changed:
                 request.window += U32.unpack(body)[0]
                 self.changed.notify_all()
-        elif kind == CANCEL:
-            self.cancel(request)
         else:
-            raise ProtocolError(f"frame of type {kind} after the setup")
-        return None
+            self.cancel(request)
 
     def request_arrived(self, flags, number, nonce, body):
         if number <= self.last_number:
@@ -767,7 +776,7 @@ class Worker:
     def answer(self, request):
         trigger = request.special.get(":trigger", "http")
         is_http = trigger == "http" or trigger.startswith("webhook:")
-        context = self.context_class(request)
+        context = Context(request)
         if self.handler_streams:
             context.body = BodyReader(self, request)
         if is_http:
@@ -809,8 +818,6 @@ class Worker:
     def run_async(self, awaitable):
         """Runs it to its end in the worker's event loop, which lives in this thread or, with a concurrency over 1, in
         one of its own."""
-        import asyncio
-
         async def outcome():
             return await awaitable
 
@@ -871,7 +878,7 @@ class Worker:
         cpu = UNKNOWN if outcome == CANCELLED else self.time_used(request)
         if cpu >= MEMORY_CHECK_NS or request.number & 63 == 1:
             self.memory_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-        request.has_body_ended = True
+        request.is_over = True
         self.channel.send(
             before + frame(FINISHED, request.number, request.nonce, END.pack(outcome, cpu, self.memory_peak) + error))
         # Not before it is sent: another thread might find nothing left to do and end a draining worker.
@@ -904,6 +911,8 @@ class Worker:
         """Ends the process as the interpreter would, but without waiting for the function's threads."""
         try:
             atexit._run_exitfuncs()
+            for stream in self.streams:
+                stream.finish(None)
         finally:
             os._exit(status)
 
@@ -958,6 +967,21 @@ def set_search_path(code):
     """The package first, then what it brings along; the system's site-packages are left out."""
     folders = [code] + [path for path in (f"{code}/python", f"{code}/vendor") if os.path.isdir(path)]
     sys.path[:0] = folders
+    for folder in folders:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                make_way(entry)
+
+
+def make_way(entry):
+    """Forgets a library module that the zygote has loaded, if the package has one of the same name: `import` shall find
+    that one, as it would in a python started for this function."""
+    name, suffix = os.path.splitext(entry.name)
+    if name not in sys.modules or name in AT_STARTUP:
+        return
+    if suffix == ".py" or (not suffix and os.path.exists(f"{entry.path}/__init__.py")):
+        for loaded in [module for module in sys.modules if module == name or module.startswith(name + ".")]:
+            del sys.modules[loaded]
 
 
 def load_handler(handler, code):
@@ -967,11 +991,6 @@ def load_handler(handler, code):
         raise InitError(None, "Runtime.MalformedHandlerName",
                         f"Bad handler '{handler}': it must be module.function, such as main.handler")
     module_name = module_name.replace("/", ".")
-    loaded = sys.modules.get(module_name)
-    if loaded and not (getattr(loaded, "__file__", None) or "").startswith(code + "/"):
-        # One of the library's modules that the zygote has loaded under the same name: the package's goes first.
-        if os.path.exists(f"{code}/{module_name}.py") or os.path.isdir(f"{code}/{module_name}"):
-            del sys.modules[module_name]
     try:
         module = importlib.import_module(module_name)
     except ImportError as error:

@@ -5,17 +5,29 @@ that, and becomes a worker (worker.py). Orders, answers and reports are the stru
 child.c takes the same steps for other runtimes.
 """
 
+import sys
+
+# A package's module may have the name of one that is loaded here; worker.py then lets it go first.
+AT_STARTUP = frozenset(sys.modules)
+
 import array
 import ctypes
 import gc
+import importlib
 import os
 import platform
 import resource
 import signal
 import socket
 import struct
-import sys
+import traceback
 import types
+
+# What functions import most. Loaded here it costs 11 MiB once and 0.4 ms of each start; a function that uses it saves
+# 38 ms of processor time and 8 MiB of its own memory at each start (measured 2026-11-23, Python 3.11).
+PRELOADED = (
+    "asyncio", "concurrent.futures", "dataclasses", "datetime", "decimal", "email.message", "hashlib", "http.client",
+    "pathlib", "random", "ssl", "subprocess", "tempfile", "typing", "urllib.request", "uuid", "zlib")
 
 # Descriptors as the launcher has arranged them.
 LAUNCHER, WORKER_PROGRAM, REPORTS = 3, 5, 6
@@ -144,6 +156,8 @@ def become_worker(order, descriptors, launcher, worker):
         # A function that asks for __main__ shall not find the zygote.
         sys.modules["__main__"] = types.ModuleType("__main__")
         worker.run(CHANNEL)
+    except BaseException:  # a mistake of ours: into the worker's output, where the operator sees it
+        os.write(2, traceback.format_exc().encode("utf-8", "replace"))
     finally:
         os._exit(1)
 
@@ -196,7 +210,14 @@ def main():
     sys.dont_write_bytecode = True
     for descriptor in (LAUNCHER, WORKER_PROGRAM, REPORTS):
         os.set_inheritable(descriptor, False)
+    for name in PRELOADED:
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            # A Python built without it; functions that need it will say so.
+            sys.stderr.write(f"taibai: the zygote of python3 goes without {name}: {error}\n")
     worker = load_worker()
+    worker.AT_STARTUP = AT_STARTUP
     launcher = socket.socket(fileno=LAUNCHER)
     # What exists now is shared with all clones; left out of collections, its pages stay shared.
     gc.collect()

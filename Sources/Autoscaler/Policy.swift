@@ -7,7 +7,8 @@ public enum Policy {
     /// How many workers to start now. O(1); asked on every arrival and completion.
     ///
     /// Starting workers count as capacity, so a burst does not order one worker per request. If a running worker is
-    /// expected to be free sooner than a new one would be ready, waiting is better than starting.
+    /// expected to be free sooner than a new one would be ready, waiting is better than starting; once somebody has
+    /// waited longer than a start takes, that expectation was wrong (a mean says nothing of one call that hangs).
     public static func workersToStart(_ load: PoolLoad) -> StartDecision {
         let room = load.workersMax - load.ready - load.starting
         let missing = load.workersMin - load.ready - load.starting
@@ -22,7 +23,7 @@ public enum Policy {
         if demand > 0 {
             if load.ready + load.starting == 0 {
                 reason = .firstWorker
-            } else if expectedWait(load) <= (load.startTime ?? assumedStartTime) {
+            } else if max(expectedWait(load), load.longestWait) <= (load.startTime ?? assumedStartTime) {
                 if wanted == 0 { return StartDecision(count: 0, reason: .waitIsShorter) }
             } else {
                 reason = .waitExceedsStart

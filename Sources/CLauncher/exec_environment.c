@@ -111,7 +111,7 @@ static void add_path_info(struct builder *b, const struct field *path) {
             int high = i + 2 < path->value_length ? hexadecimal(path->value[i + 1]) : -1;
             int low = i + 2 < path->value_length ? hexadecimal(path->value[i + 2]) : -1;
             is_good = high >= 0 && low >= 0 && (high | low);
-            c = (char)(high << 4 | low);
+            if (is_good) c = (char)(high << 4 | low);
             i += 2;
         }
         decoded[length++] = c;

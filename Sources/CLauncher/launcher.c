@@ -32,19 +32,23 @@ int64_t milliseconds(void) {
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+// The children there are, whenever that is looked at.
+static pid_t children[4 * TAIBAI_WORKERS_MAX];
+
+static int list_children(void) { return taibai_children(children, sizeof children / sizeof children[0]); }
+
 _Noreturn static void shut_down(void);
 
 /// Sends an event. Waits while the server's queue is full: everything here is done for the server, so there is nothing
 /// better to do meanwhile.
-void tell(struct launcher *l, struct taibai_event event, int descriptor) {
-    (void)l;
+void tell(struct taibai_event event, int descriptor) {
     int error = taibai_send(LAUNCHER_SOCKET, &event, sizeof event, &descriptor, descriptor >= 0 ? 1 : 0);
     if (error) shut_down();
 }
 
 /// Tells that a worker could not be started. What has begun of it is gone, or never was.
-void tell_failed(struct launcher *l, uint64_t worker, uint32_t step, int error) {
-    tell(l, (struct taibai_event){.kind = TAIBAI_FAILED, .worker = worker, .step = step, .error = error}, -1);
+void tell_failed(uint64_t worker, uint32_t step, int error) {
+    tell((struct taibai_event){.kind = TAIBAI_FAILED, .worker = worker, .step = step, .error = error}, -1);
 }
 
 /// Signals the whole group; before the worker has made its group there is only the worker itself.
@@ -53,7 +57,7 @@ void signal_worker(struct worker *worker, int signal) {
 }
 
 /// Moves a worker on after its pid or its report has become known.
-void worker_progressed(struct launcher *l, struct worker *worker) {
+void worker_progressed(struct worker *worker) {
     if (worker->state != WORKER_SETTING_UP) return;
     if (worker->signal_waiting) {
         signal_worker(worker, worker->signal_waiting);
@@ -62,7 +66,7 @@ void worker_progressed(struct launcher *l, struct worker *worker) {
     // A failed step ends the process; the event follows when it has.
     if (!worker->has_reported || worker->failed_step) return;
     worker->state = WORKER_RUNNING;
-    tell(l, (struct taibai_event){.kind = TAIBAI_STARTED, .worker = worker->id, .pid = worker->pid}, worker->pidfd);
+    tell((struct taibai_event){.kind = TAIBAI_STARTED, .worker = worker->id, .pid = worker->pid}, worker->pidfd);
     close(worker->pidfd);
     worker->pidfd = -1;
 }
@@ -83,7 +87,7 @@ static void read_reports(struct launcher *l) {
         worker->has_reported = true;
         worker->failed_step = report.step;
         worker->failed_error = report.error;
-        worker_progressed(l, worker);
+        worker_progressed(worker);
     }
 }
 
@@ -104,12 +108,12 @@ static void worker_ended(struct launcher *l, struct worker *worker) {
     } else {
         event.kind = TAIBAI_FAILED;
         event.step = worker->failed_step ? worker->failed_step : TAIBAI_STEP_SETTING_UP;
-        event.error = worker->failed_step ? worker->failed_error : ECHILD;
+        event.error = worker->failed_step ? worker->failed_error : ECANCELED;
     }
     if (worker->pidfd >= 0) close(worker->pidfd);
     worker_remove(l, worker);
     l->must_sweep = true;
-    tell(l, event, -1);
+    tell(event, -1);
 }
 
 static uint32_t zygote_of_pid(struct launcher *l, pid_t pid) {
@@ -145,25 +149,23 @@ static void reap(struct launcher *l) {
 // subreaper. One whose session is a living worker's belongs to that worker. Their own children come to us when they
 // die, which tells us by SIGCHLD to look again.
 static void sweep(struct launcher *l) {
-    static pid_t pids[4 * TAIBAI_WORKERS_MAX];
     l->must_sweep = false;
-    int count = taibai_children(pids, sizeof pids / sizeof pids[0]);
+    int count = list_children();
     for (int i = 0; i < count; i++) {
-        if (worker_by_pid(l, pids[i]) || zygote_of_pid(l, pids[i]) < TAIBAI_RUNTIMES_END) continue;
-        pid_t session = getsid(pids[i]);
+        if (worker_by_pid(l, children[i]) || zygote_of_pid(l, children[i]) < TAIBAI_RUNTIMES_END) continue;
+        pid_t session = getsid(children[i]);
         if (session > 0 && worker_by_pid(l, session)) continue;
-        kill(pids[i], SIGKILL);
+        kill(children[i], SIGKILL);
     }
 }
 
 // Kills everything and exits: the server is gone, so nobody is left to run functions for.
 _Noreturn static void shut_down(void) {
-    static pid_t pids[4 * TAIBAI_WORKERS_MAX];
     for (;;) {
-        int count = taibai_children(pids, sizeof pids / sizeof pids[0]);
+        int count = list_children();
         for (int i = 0; i < count; i++) {
-            kill(-pids[i], SIGKILL);
-            kill(pids[i], SIGKILL);
+            kill(-children[i], SIGKILL);
+            kill(children[i], SIGKILL);
         }
         pid_t ended = waitpid(-1, NULL, __WALL);
         while (ended > 0) ended = waitpid(-1, NULL, __WALL | WNOHANG);
@@ -178,10 +180,9 @@ static void read_requests(struct launcher *l) {
         int error = taibai_receive(LAUNCHER_SOCKET, &request, sizeof request, descriptors);
         if (error == EAGAIN) return;
         if (error == EPIPE) shut_down();
+        if (error == EMSGSIZE) request = (struct taibai_request){0};
         if (error) {
-            // The message is lost, and with it the worker it was about: only the server can mend that.
-            tell(l, (struct taibai_event){
-                .kind = TAIBAI_REFUSED, .step = TAIBAI_STEP_DESCRIPTORS, .error = error}, -1);
+            refuse(&request, TAIBAI_STEP_DESCRIPTORS, error);
             continue;
         }
         obey(l, &request, descriptors);
@@ -295,7 +296,7 @@ _Noreturn void taibai_launcher(int argument_count, char **arguments) {
     l->server = getppid();
     state_init(l);
     prepare(l);
-    tell(l, (struct taibai_event){
+    tell((struct taibai_event){
         .kind = TAIBAI_READY, .status = TAIBAI_LAUNCHER_PROTOCOL, .pid = l->self,
         .levels = 1u << TAIBAI_LEVEL_PROCESS}, -1);
     run(l);

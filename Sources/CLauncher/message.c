@@ -1,12 +1,8 @@
-// Messages with descriptors over SOCK_SEQPACKET sockets, and the small calls on descriptors that Swift can't make
-// itself because they are variadic or macros. Used on both sides of the socket. Source: unix(7), cmsg(3).
+// Messages with descriptors over SOCK_SEQPACKET sockets, for both sides. Source: unix(7), cmsg(3).
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "launcher.h"
@@ -78,64 +74,10 @@ int taibai_receive(int socket, void *message, size_t length, int *descriptors) {
         result = EMFILE;
     }
     if (result == 0) return 0;
+    // Those that did come are of no use without the others.
     for (int i = 0; i < taken; i++) {
         close(descriptors[i]);
         descriptors[i] = -1;
     }
     return result;
-}
-
-int taibai_memory_file(const char *name, const void *bytes, size_t length) {
-    int file = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (file < 0) return -errno;
-    size_t written = 0;
-    while (written < length) {
-        ssize_t count = write(file, (const char *)bytes + written, length - written);
-        if (count < 0 && errno == EINTR) continue;
-        if (count <= 0) {
-            int error = errno;
-            close(file);
-            return -error;
-        }
-        written += (size_t)count;
-    }
-    if (fcntl(file, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0) {
-        int error = errno;
-        close(file);
-        return -error;
-    }
-    return file;
-}
-
-static int make_non_blocking(int descriptor) {
-    int flags = fcntl(descriptor, F_GETFL);
-    return flags < 0 || fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) < 0 ? errno : 0;
-}
-
-static int close_both(int ends[2], int error) {
-    close(ends[0]);
-    close(ends[1]);
-    return error;
-}
-
-int taibai_channel(int ends[2]) {
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) return errno;
-    int error = make_non_blocking(ends[0]);
-    return error ? close_both(ends, error) : 0;
-}
-
-int taibai_output_pipe(int ends[2]) {
-    if (pipe2(ends, O_CLOEXEC) < 0) return errno;
-    int error = make_non_blocking(ends[0]);
-    return error ? close_both(ends, error) : 0;
-}
-
-int taibai_open_directory(const char *path) {
-    int directory = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    return directory < 0 ? -errno : directory;
-}
-
-int taibai_signal_process(int pidfd, int signal) {
-    // Called by number: the wrapper came only with glibc 2.36.
-    return syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) < 0 ? errno : 0;
 }

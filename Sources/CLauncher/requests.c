@@ -17,12 +17,13 @@ enum { LOCKED_MEMORY_MAX = 64 << 10, QUEUE_BYTES_MAX = 0 };
 static const uint64_t memory_min = 16ull << 20, memory_max = 1ull << 40;
 static const uint32_t open_files_min = 16, open_files_max = 1u << 20;
 
-static void refuse(struct launcher *l, const struct taibai_request *request, uint32_t step, int error) {
+/// Tells that a request was not obeyed.
+void refuse(const struct taibai_request *request, uint32_t step, int error) {
     if (request->kind == TAIBAI_START_WORKER) {
-        tell_failed(l, request->worker, step, error);
+        tell_failed(request->worker, step, error);
         return;
     }
-    tell(l, (struct taibai_event){
+    tell((struct taibai_event){
         .kind = TAIBAI_REFUSED, .request = request->kind, .step = step, .error = error,
         .worker = request->worker ? request->worker : request->directory, .runtime = request->runtime}, -1);
 }
@@ -51,19 +52,19 @@ static bool has_exactly(const struct taibai_request *request, unsigned fields) {
 }
 
 static void register_directory(struct launcher *l, const struct taibai_request *request, int *descriptors) {
-    if (!has_exactly(request, HAS_DIRECTORY)) return refuse(l, request, TAIBAI_STEP_REQUEST, EINVAL);
-    if (descriptor_count(descriptors) != 1) return refuse(l, request, TAIBAI_STEP_DESCRIPTORS, EBADF);
-    if (directory_by_id(l, request->directory)) return refuse(l, request, TAIBAI_STEP_DIRECTORY, EEXIST);
+    if (!has_exactly(request, HAS_DIRECTORY)) return refuse(request, TAIBAI_STEP_REQUEST, EINVAL);
+    if (descriptor_count(descriptors) != 1) return refuse(request, TAIBAI_STEP_DESCRIPTORS, EBADF);
+    if (directory_by_id(l, request->directory)) return refuse(request, TAIBAI_STEP_DIRECTORY, EEXIST);
     struct directory *free_entry = directory_by_id(l, 0);
-    if (!free_entry) return refuse(l, request, TAIBAI_STEP_DIRECTORY_TABLE, ENOSPC);
+    if (!free_entry) return refuse(request, TAIBAI_STEP_DIRECTORY_TABLE, ENOSPC);
     *free_entry = (struct directory){.id = request->directory, .descriptor = descriptors[0]};
     descriptors[0] = -1;
 }
 
 static void unregister_directory(struct launcher *l, const struct taibai_request *request) {
-    if (!has_exactly(request, HAS_DIRECTORY)) return refuse(l, request, TAIBAI_STEP_REQUEST, EINVAL);
+    if (!has_exactly(request, HAS_DIRECTORY)) return refuse(request, TAIBAI_STEP_REQUEST, EINVAL);
     struct directory *entry = directory_by_id(l, request->directory);
-    if (!entry) return refuse(l, request, TAIBAI_STEP_DIRECTORY, ENOENT);
+    if (!entry) return refuse(request, TAIBAI_STEP_DIRECTORY, ENOENT);
     close(entry->descriptor);
     *entry = (struct directory){0};
 }
@@ -107,7 +108,7 @@ static void clone_exec_host(
         taibai_exec_host();
     }
     if (pid < 0) {
-        tell_failed(l, worker->id, TAIBAI_STEP_CLONE, errno);
+        tell_failed(worker->id, TAIBAI_STEP_CLONE, errno);
         worker_remove(l, worker);
         return;
     }
@@ -119,18 +120,18 @@ static void start_worker(struct launcher *l, const struct taibai_request *reques
     const unsigned fields = HAS_RUNTIME | HAS_WORKER | HAS_DIRECTORY | HAS_LEVEL | HAS_LIMITS;
     struct taibai_order order = {.worker = request->worker, .level = request->level, .launcher = l->self};
     if (!has_exactly(request, fields) || request->worker >= ZYGOTE_REPORT_ID) {
-        return refuse(l, request, TAIBAI_STEP_REQUEST, EINVAL);
+        return refuse(request, TAIBAI_STEP_REQUEST, EINVAL);
     }
-    if (request->runtime >= TAIBAI_RUNTIMES_END) return refuse(l, request, TAIBAI_STEP_REQUEST, ENOSYS);
-    if (descriptor_count(descriptors) != 2) return refuse(l, request, TAIBAI_STEP_DESCRIPTORS, EBADF);
-    if (request->level != TAIBAI_LEVEL_PROCESS) return refuse(l, request, TAIBAI_STEP_LEVEL, EOPNOTSUPP);
+    if (request->runtime >= TAIBAI_RUNTIMES_END) return refuse(request, TAIBAI_STEP_REQUEST, ENOSYS);
+    if (descriptor_count(descriptors) != 2) return refuse(request, TAIBAI_STEP_DESCRIPTORS, EBADF);
+    if (request->level != TAIBAI_LEVEL_PROCESS) return refuse(request, TAIBAI_STEP_LEVEL, EOPNOTSUPP);
     int error = plan_limits(&order, &request->limits);
-    if (error) return refuse(l, request, TAIBAI_STEP_LIMITS, error);
+    if (error) return refuse(request, TAIBAI_STEP_LIMITS, error);
     struct directory *directory = directory_by_id(l, request->directory);
-    if (!directory) return refuse(l, request, TAIBAI_STEP_DIRECTORY, ENOENT);
-    if (worker_by_id(l, request->worker)) return refuse(l, request, TAIBAI_STEP_WORKER, EEXIST);
+    if (!directory) return refuse(request, TAIBAI_STEP_DIRECTORY, ENOENT);
+    if (worker_by_id(l, request->worker)) return refuse(request, TAIBAI_STEP_WORKER, EEXIST);
     struct worker *worker = worker_add(l, request->worker, request->runtime);
-    if (!worker) return refuse(l, request, TAIBAI_STEP_WORKER_TABLE, ENOSPC);
+    if (!worker) return refuse(request, TAIBAI_STEP_WORKER_TABLE, ENOSPC);
     if (request->runtime == TAIBAI_RUNTIME_EXEC) {
         descriptors[2] = directory->descriptor;
         clone_exec_host(l, worker, &order, descriptors);
@@ -141,14 +142,14 @@ static void start_worker(struct launcher *l, const struct taibai_request *reques
     descriptors[2] = fcntl(directory->descriptor, F_DUPFD_CLOEXEC, 0);
     if (descriptors[2] < 0) {
         worker_remove(l, worker);
-        return refuse(l, request, TAIBAI_STEP_DESCRIPTORS, errno);
+        return refuse(request, TAIBAI_STEP_DESCRIPTORS, errno);
     }
     zygote_enqueue(l, worker, &order, descriptors);
 }
 
 static void kill_worker(struct launcher *l, const struct taibai_request *request) {
     if (!has_exactly(request, HAS_WORKER | HAS_SIGNAL) || request->signal < 1 || request->signal >= NSIG) {
-        return refuse(l, request, TAIBAI_STEP_REQUEST, EINVAL);
+        return refuse(request, TAIBAI_STEP_REQUEST, EINVAL);
     }
     struct worker *worker = worker_by_id(l, request->worker);
     if (!worker) return;
@@ -160,9 +161,9 @@ static void kill_worker(struct launcher *l, const struct taibai_request *request
 }
 
 static void change_zygote(struct launcher *l, const struct taibai_request *request) {
-    if (!has_exactly(request, HAS_RUNTIME)) return refuse(l, request, TAIBAI_STEP_REQUEST, EINVAL);
+    if (!has_exactly(request, HAS_RUNTIME)) return refuse(request, TAIBAI_STEP_REQUEST, EINVAL);
     // Programs have nothing to load beforehand, so exec has no zygote.
-    if (request->runtime != TAIBAI_RUNTIME_PYTHON3) return refuse(l, request, TAIBAI_STEP_ZYGOTE, ENOSYS);
+    if (request->runtime != TAIBAI_RUNTIME_PYTHON3) return refuse(request, TAIBAI_STEP_ZYGOTE, ENOSYS);
     if (request->kind == TAIBAI_START_ZYGOTE) return zygote_start(l, request->runtime);
     zygote_stop(l, request->runtime);
 }
@@ -171,7 +172,7 @@ static void change_zygote(struct launcher *l, const struct taibai_request *reque
 void obey(struct launcher *l, const struct taibai_request *request, int descriptors[TAIBAI_DESCRIPTORS_MAX]) {
     bool takes_descriptors = request->kind == TAIBAI_REGISTER_DIRECTORY || request->kind == TAIBAI_START_WORKER;
     if (!takes_descriptors && descriptor_count(descriptors) != 0) {
-        return refuse(l, request, TAIBAI_STEP_DESCRIPTORS, EBADF);
+        return refuse(request, TAIBAI_STEP_DESCRIPTORS, EBADF);
     }
     switch (request->kind) {
     case TAIBAI_REGISTER_DIRECTORY: return register_directory(l, request, descriptors);
@@ -180,6 +181,6 @@ void obey(struct launcher *l, const struct taibai_request *request, int descript
     case TAIBAI_KILL_WORKER: return kill_worker(l, request);
     case TAIBAI_START_ZYGOTE:
     case TAIBAI_STOP_ZYGOTE: return change_zygote(l, request);
-    default: refuse(l, request, TAIBAI_STEP_REQUEST, ENOSYS);
+    default: refuse(request, TAIBAI_STEP_REQUEST, ENOSYS);
     }
 }

@@ -8,8 +8,8 @@
 
 // The life of a worker here:
 //
-//   WAITING ──ordered──▶ CLONING ──answer──▶ SETTING_UP ──report──▶ RUNNING ──ended──▶ (exited)
-//                           └── zygote lost ─────┴── reported a failed step, or ended ──▶ (failed)
+//   WAITING ─ordered─▶ CLONING ─answer─▶ SETTING_UP ─report─▶ RUNNING ─ended─▶ (exited)
+//                         └─ zygote lost ─┴─ reported a failed step, or ended ─▶ (failed)
 //
 // The report may overtake the answer, since one comes from the worker and the other from its zygote. A worker without
 // a zygote begins as SETTING_UP.
@@ -85,12 +85,13 @@ struct directory *directory_by_id(struct launcher *l, uint64_t id);
 
 // launcher.c
 int64_t milliseconds(void);
-void tell(struct launcher *l, struct taibai_event event, int descriptor);
-void tell_failed(struct launcher *l, uint64_t worker, uint32_t step, int error);
-void worker_progressed(struct launcher *l, struct worker *worker);
+void tell(struct taibai_event event, int descriptor);
+void tell_failed(uint64_t worker, uint32_t step, int error);
+void worker_progressed(struct worker *worker);
 void signal_worker(struct worker *worker, int signal);
 
 // requests.c
+void refuse(const struct taibai_request *request, uint32_t step, int error);
 void obey(struct launcher *l, const struct taibai_request *request, int descriptors[TAIBAI_DESCRIPTORS_MAX]);
 
 // zygotes.c

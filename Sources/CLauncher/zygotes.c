@@ -15,8 +15,8 @@ enum { CLONES_MAX = 32 };
 // a busy machine takes seconds.
 enum { ZYGOTE_SILENCE_MAX = 30000 };
 
-static void tell_down(struct launcher *l, uint32_t runtime, uint32_t step, int error, int status) {
-    tell(l, (struct taibai_event){
+static void tell_down(uint32_t runtime, uint32_t step, int error, int status) {
+    tell((struct taibai_event){
         .kind = TAIBAI_ZYGOTE_DOWN, .runtime = runtime, .step = step, .error = error, .status = status}, -1);
 }
 
@@ -25,14 +25,14 @@ void zygote_start(struct launcher *l, uint32_t runtime) {
     struct zygote *zygote = &l->zygotes[runtime];
     if (zygote->pid > 0) {
         if (zygote->is_up) {
-            tell(l, (struct taibai_event){
+            tell((struct taibai_event){
                 .kind = TAIBAI_ZYGOTE_UP, .runtime = runtime, .pid = zygote->pid}, -1);
         }
         return;
     }
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {
-        tell_down(l, runtime, TAIBAI_STEP_DESCRIPTORS, errno, 0);
+        tell_down(runtime, TAIBAI_STEP_DESCRIPTORS, errno, 0);
         return;
     }
     int pidfd;
@@ -42,7 +42,7 @@ void zygote_start(struct launcher *l, uint32_t runtime) {
     close(ends[1]);
     if (pid < 0) {
         close(ends[0]);
-        tell_down(l, runtime, TAIBAI_STEP_CLONE, error, 0);
+        tell_down(runtime, TAIBAI_STEP_CLONE, error, 0);
         return;
     }
     close(pidfd);
@@ -76,7 +76,7 @@ static void give_order(struct launcher *l, struct worker *worker) {
     }
     for (int i = 0; i < TAIBAI_DESCRIPTORS_MAX; i++) close(worker->descriptors[i]);
     if (error) {
-        tell_failed(l, worker->id, TAIBAI_STEP_ZYGOTE, error);
+        tell_failed(worker->id, TAIBAI_STEP_ZYGOTE, error);
         worker_remove(l, worker);
         return;
     }
@@ -100,7 +100,7 @@ static void take_answer(
     l->cloning_since = milliseconds();
     if (answer->worker == 0) {
         zygote->is_up = true;
-        tell(l, (struct taibai_event){.kind = TAIBAI_ZYGOTE_UP, .runtime = runtime, .pid = zygote->pid}, -1);
+        tell((struct taibai_event){.kind = TAIBAI_ZYGOTE_UP, .runtime = runtime, .pid = zygote->pid}, -1);
         return;
     }
     struct worker *worker = worker_by_id(l, answer->worker);
@@ -108,14 +108,14 @@ static void take_answer(
     if (!worker || worker->state != WORKER_CLONING || worker->runtime != runtime) return;
     l->cloning--;
     if (answer->error != 0 || answer->pid <= 0 || *pidfd < 0) {
-        tell_failed(l, worker->id, TAIBAI_STEP_CLONE, answer->error ? answer->error : EPROTO);
+        tell_failed(worker->id, TAIBAI_STEP_CLONE, answer->error ? answer->error : EPROTO);
         worker_remove(l, worker);
         return;
     }
     worker_set_pid(l, worker, answer->pid, *pidfd);
     *pidfd = -1;
     worker->state = WORKER_SETTING_UP;
-    worker_progressed(l, worker);
+    worker_progressed(worker);
 }
 
 /// Reads what the zygote has answered. A zygote that closed its socket or speaks nonsense is killed; its end, which
@@ -151,7 +151,7 @@ static struct zygote forget(struct launcher *l, uint32_t runtime) {
         if (worker->state != WORKER_CLONING || worker->runtime != runtime) continue;
         l->cloning--;
         tell_failed(
-            l, worker->id, was.failed_step ? was.failed_step : TAIBAI_STEP_ZYGOTE,
+            worker->id, was.failed_step ? was.failed_step : TAIBAI_STEP_ZYGOTE,
             was.failed_step ? was.failed_error : EPIPE);
         worker_remove(l, worker);
     }
@@ -162,7 +162,7 @@ static struct zygote forget(struct launcher *l, uint32_t runtime) {
 /// The zygote has ended by itself and has been waited for.
 void zygote_ended(struct launcher *l, uint32_t runtime, int status) {
     struct zygote was = forget(l, runtime);
-    tell_down(l, runtime, was.failed_step ? was.failed_step : TAIBAI_STEP_ZYGOTE, was.failed_error, status);
+    tell_down(runtime, was.failed_step ? was.failed_step : TAIBAI_STEP_ZYGOTE, was.failed_error, status);
 }
 
 /// Kills the zygote of a runtime, if there is one. Its place is free at once; the dying process is waited for like any
@@ -171,7 +171,7 @@ void zygote_stop(struct launcher *l, uint32_t runtime) {
     if (l->zygotes[runtime].pid == 0) return;
     kill(l->zygotes[runtime].pid, SIGKILL);
     forget(l, runtime);
-    tell_down(l, runtime, TAIBAI_STEP_NONE, 0, SIGKILL);
+    tell_down(runtime, TAIBAI_STEP_NONE, 0, SIGKILL);
 }
 
 /// Kills zygotes that leave orders unanswered.

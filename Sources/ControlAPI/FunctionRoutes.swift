@@ -21,7 +21,7 @@ extension ControlDoor {
 
     private func deploy(_ request: RouteRequest) {
         let exchange = request.exchange
-        exchange.collectBody(max: PackageLimit.uploadBytesMax) { [unowned self] body in
+        exchange.collectBody(max: PackageLimits.standard.uploadBytes) { [unowned self] body in
             let fileName = request.query["filename"]
             let overrides = request.query.items.filter { $0.name != "filename" }
             deployments.deploy(body, fileName: fileName, overrides: overrides) { [unowned self] result in

@@ -143,13 +143,48 @@ extension ControlDoor {
     private func answer(_ exchange: Exchange, _ result: Result<Job, Problem>, status: Int = 200) {
         guard !exchange.isOver else { return }
         switch result {
-        case .success(let job): exchange.answer(status, JobView(job, next: scheduler.nextDue(of: job)))
+        case .success(let job): view([job]) { exchange.answer($0.map { $0[0] }, status: status) { $0 } }
         case .failure(let problem): exchange.answer(problem)
         }
     }
 
     private func listJobs(_ request: RouteRequest) {
-        request.exchange.answer(200, ["jobs": scheduler.jobs.map { JobView($0, next: scheduler.nextDue(of: $0)) }])
+        request.exchange.attempt { () throws(Problem) in
+            try requireJobs()
+            view(scheduler.jobs) { request.exchange.answer($0) { ["jobs": $0] } }
+        }
+    }
+
+    /// For a moment after the start nobody knows which jobs there are; that must not read as none.
+    private func requireJobs() throws(Problem) {
+        guard scheduler.isLoaded else {
+            throw Problem(
+                .storeUnavailable, "the server has just started and is reading its jobs; try again shortly",
+                retryAfterSeconds: 1)
+        }
+    }
+
+    /// Jobs as they are shown: with the next due time and what became of the last one. The store reads what is asked
+    /// for in one turn together, so many jobs cost it one step.
+    private func view(_ jobs: [Job], then: @escaping (Result<[JobView], StoreError>) -> Void) {
+        var lastTicks: [ExecutionID: Tick] = [:]
+        var failure: StoreError?
+        var left = jobs.count
+        let finish = { [scheduler] in
+            if let failure { return then(.failure(failure)) }
+            then(.success(jobs.map { JobView($0, next: scheduler.nextDue(of: $0), lastTick: lastTicks[$0.id]) }))
+        }
+        guard !jobs.isEmpty else { return finish() }
+        for job in jobs {
+            store.ticks(of: job.id, limit: 1) { result in
+                switch result {
+                case .success(let ticks): lastTicks[job.id] = ticks.first
+                case .failure(let error): failure = error
+                }
+                left -= 1
+                if left == 0 { finish() }
+            }
+        }
     }
 
     private func describeJob(_ request: RouteRequest) {
@@ -219,6 +254,7 @@ extension ControlDoor {
     }
 
     private func job(_ text: String) throws(Problem) -> Job {
+        try requireJobs()
         guard let name = try? JobName(text), let job = scheduler.job(named: name) else {
             throw Problem(.jobNotFound, "there is no job '\(text)'; `taibai job list` lists those there are")
         }

@@ -17,8 +17,11 @@ extension ControlDoor {
     }
 
     private func describeServer(_ request: RouteRequest) {
+        let packages = PackageLimits.standard
         let limits = [
-            "packageUpload": "50MiB", "packageUnpacked": "250MiB", "packageEntries": String(PackageLimit.entriesMax),
+            "packageUpload": ByteCount(bytes: packages.uploadBytes).description,
+            "packageUnpacked": ByteCount(bytes: packages.unpackedBytes).description,
+            "packageEntries": String(packages.entries),
             "workers": String(Host.workersMax), "logPerExecution": ByteCount(bytes: Pool.logBytesMax).description,
             "jobInput": ByteCount(bytes: Job.inputBytesMax).description,
             "executionsKept": String(Retention.standard.executions), "logLinesKept": String(Retention.standard.logLines),

@@ -175,9 +175,10 @@ struct JobView: Encodable {
     @Nullable var input: JSONText?
     let missed, status: String
     @Nullable var next: String?
+    @Nullable var lastTick: TickView?
     let createdAt: String
 
-    init(_ job: Job, next: WallTime?) {
+    init(_ job: Job, next: WallTime?, lastTick: Tick?) {
         name = job.name.text
         function = job.function.description
         switch job.schedule {
@@ -198,6 +199,7 @@ struct JobView: Encodable {
         missed = job.missed.rawValue
         status = job.status.rawValue
         self.next = next?.iso8601
+        self.lastTick = lastTick.map { TickView($0) }
         createdAt = job.createdAt.iso8601
     }
 }

@@ -100,8 +100,6 @@ struct ChunkedDecoder: Sendable {
 
     /// `;name`, `;name=token` or `;name="text"`, any number of them. Source: RFC 9112 §7.1.1, RFC 9110 §5.6.4.
     private mutating func takeExtension(_ byte: UInt8) throws(RequestRefusal) {
-        extensionBytes += 1
-        extensionsBytes += 1
         let isToken = Byte.isToken(byte)
         switch (phase, byte) {
         case (.extensionName, Byte.carriageReturn), (.extensionValue, Byte.carriageReturn),
@@ -118,6 +116,8 @@ struct ChunkedDecoder: Sendable {
         case (.quoted, _) where Byte.isFieldValue(byte), (.quotedPair, _) where Byte.isFieldValue(byte): phase = .quoted
         default: throw .badChunkExtension
         }
+        extensionBytes += 1
+        extensionsBytes += 1
         guard extensionBytes <= extensionBytesMax, extensionsBytes <= extensionsBytesMax else {
             throw .chunkExtensionTooLong
         }

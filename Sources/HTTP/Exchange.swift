@@ -15,23 +15,25 @@ public final class Exchange {
     public var bodyBytesMax: Int?
 
     /// A piece of the body; valid only during the call.
-    public var onBody: ((borrowing Span<UInt8>) -> Void)?
+    public var onBody: ((borrowing Span<UInt8>) -> Void)? { didSet { hasCallbacks = true } }
     /// The body is complete.
-    public var onBodyEnd: (() -> Void)?
+    public var onBodyEnd: (() -> Void)? { didSet { hasCallbacks = true } }
     /// The body is larger than ``bodyBytesMax``; no more of it will come. Answer 413. When nil, the connection answers
     /// so itself and calls ``onAbort``.
-    public var onBodyTooLarge: (() -> Void)?
+    public var onBodyTooLarge: (() -> Void)? { didSet { hasCallbacks = true } }
     /// The answer can't be delivered any more: the client is gone, or broke the protocol. At most once; nothing else is
     /// called afterwards.
-    public var onAbort: (() -> Void)?
+    public var onAbort: (() -> Void)? { didSet { hasCallbacks = true } }
     /// The client has finished sending. It may still read the answer (some do), or be gone for good: TCP can't tell
     /// the two apart before something is sent. Only called while the request is complete and the answer is not.
-    public var onPeerFinished: (() -> Void)?
+    public var onPeerFinished: (() -> Void)? { didSet { hasCallbacks = true } }
     /// ``isBackedUp`` has become false again. Never called from within `write`.
-    public var onDrain: (() -> Void)?
+    public var onDrain: (() -> Void)? { didSet { hasCallbacks = true } }
 
     private var connection: ServerConnection?
     private var stage = Stage.awaited
+    /// Whether there is anything to forget: small answers need no callbacks.
+    private var hasCallbacks = false
     private var framing = BodyFraming.none
 
     init(head: RequestHead, peer: String, bodyBytesMax: Int?, connection: ServerConnection) {
@@ -134,6 +136,7 @@ public final class Exchange {
 
     /// Callbacks usually hold the exchange itself; kept, they would keep it for ever.
     private func forgetCallbacks() {
+        guard hasCallbacks else { return }
         onBody = nil
         onBodyEnd = nil
         onBodyTooLarge = nil

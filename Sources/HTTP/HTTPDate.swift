@@ -2,7 +2,7 @@
 
 import Model
 
-/// The text of the current second, such as `Sun, 06 Nov 1994 08:49:37 GMT`. Source: RFC 9110 §5.6.7.
+/// The line of the current second, `Date: Sun, 06 Nov 1994 08:49:37 GMT` and CR LF. Source: RFC 9110 §5.6.7.
 struct HTTPDate {
     private static let days: [StaticString] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]
     private static let months: [StaticString] = [
@@ -13,8 +13,8 @@ struct HTTPDate {
     private var second = Int64.min
     private var text: [UInt8] = []
 
-    /// 29 bytes for the second that `time` lies in; made anew only when that second is another.
-    mutating func bytes(at time: WallTime) -> [UInt8] {
+    /// The line for the second that `time` lies in; made anew only when that second is another.
+    mutating func line(at time: WallTime) -> [UInt8] {
         if time.seconds != second {
             second = time.seconds
             text = Self.format(second)
@@ -27,7 +27,8 @@ struct HTTPDate {
         // 1970-01-01 was a Thursday. A clock before that year gets a weekday too, by division that rounds down.
         let day = (seconds - (seconds % secondsPerDay + secondsPerDay) % secondsPerDay) / secondsPerDay
         var text: [UInt8] = []
-        text.reserveCapacity(29)
+        text.reserveCapacity(37)
+        text.append(text: "Date: ")
         text.append(text: days[Int((day % 7 + 7) % 7)])
         text.append(text: ", ")
         text.append(twoDigits: time.day)
@@ -42,7 +43,7 @@ struct HTTPDate {
         text.append(twoDigits: time.minute)
         text.append(text: ":")
         text.append(twoDigits: time.second)
-        text.append(text: " GMT")
+        text.append(text: " GMT\r\n")
         return text
     }
 }

@@ -8,6 +8,7 @@ import Model
 public final class HTTPServer {
     let loop: Loop
     let limits: HTTPLimits
+    let patience: Patience
     let handler: (Exchange) -> Void
     private var listeners: [Listener] = []
     private var connections: [ServerConnection] = []
@@ -21,6 +22,7 @@ public final class HTTPServer {
     public init(loop: Loop, limits: HTTPLimits = HTTPLimits(), handler: @escaping (Exchange) -> Void) {
         self.loop = loop
         self.limits = limits
+        patience = Patience(limits)
         self.handler = handler
     }
 
@@ -87,8 +89,8 @@ public final class HTTPServer {
         for listener in listeners { listener.resume() }
     }
 
-    /// The text of the Date field.
-    func date() -> [UInt8] { currentDate.bytes(at: loop.clock.wall()) }
+    /// The line of the Date field.
+    func dateLine() -> [UInt8] { currentDate.line(at: loop.clock.wall()) }
 
     /// A buffer to compose output in. Taken out and given back, so that nobody can meet a half-written one.
     func takeScratch() -> [UInt8] {

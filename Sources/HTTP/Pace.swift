@@ -2,6 +2,43 @@
 
 import Model
 
+/// A span of time in nanoseconds. Reading the nanoseconds of a Duration costs 300 instructions, and every request asks
+/// for the deadline of its connection.
+struct Nanoseconds {
+    let count: Int64
+
+    init(_ duration: Duration) { count = duration.nanoseconds }
+
+    /// Saturates at the far end.
+    static func + (left: Instant, right: Nanoseconds) -> Instant {
+        let (sum, overflow) = left.nanoseconds.addingReportingOverflow(right.count)
+        return overflow ? .distantFuture : Instant(nanoseconds: sum)
+    }
+}
+
+/// The times of ``HTTPLimits``, ready for arithmetic.
+struct Patience {
+    let idle: Nanoseconds
+    let head: Nanoseconds
+    let linger: Nanoseconds
+    let bodyGrace: Nanoseconds
+    let bodyStall: Nanoseconds
+    let bodyBytesPerSecondMin: Int
+    let outputStep: Nanoseconds
+    let outputBytesPerStepMin: Int
+
+    init(_ limits: HTTPLimits) {
+        idle = Nanoseconds(limits.idleTimeout)
+        head = Nanoseconds(limits.headTimeout)
+        linger = Nanoseconds(limits.lingerTimeout)
+        bodyGrace = Nanoseconds(limits.bodyGrace)
+        bodyStall = Nanoseconds(limits.bodyStallTimeout)
+        bodyBytesPerSecondMin = limits.bodyBytesPerSecondMin
+        outputStep = Nanoseconds(limits.outputStep)
+        outputBytesPerStepMin = limits.outputBytesPerStepMin
+    }
+}
+
 /// The pace of a request body. Only time in which the client could send counts: not that in which nobody reads.
 struct BodyPace {
     /// Start of the body, moved forward by the time it was paused.
@@ -32,9 +69,9 @@ struct BodyPace {
     }
 
     /// When the client is too slow: the grace is over and the average rate below the least, or nothing came for long.
-    func deadline(_ limits: HTTPLimits) -> Instant {
-        let earned = Duration.seconds(received / limits.bodyBytesPerSecondMin)
-        return min(start + limits.bodyGrace + earned, lastByte + limits.bodyStallTimeout)
+    func deadline(_ patience: Patience) -> Instant {
+        let earned = Duration.seconds(received / patience.bodyBytesPerSecondMin)
+        return min(start + patience.bodyGrace + earned, lastByte + patience.bodyStall)
     }
 }
 
@@ -47,17 +84,17 @@ struct OutputPace {
     /// - Parameters:
     ///   - taken: bytes the kernel has taken since the connection began.
     ///   - queued: bytes it has not.
-    init(taken: Int, queued: Int, at now: Instant, _ limits: HTTPLimits) {
-        nextLook = now + limits.outputStep
+    init(taken: Int, queued: Int, at now: Instant, _ patience: Patience) {
+        nextLook = now + patience.outputStep
         takenBefore = taken
         queuedBefore = queued
     }
 
     /// Whether the client took too little since the last look; begins the next step.
-    mutating func isTooSlow(taken: Int, queued: Int, at now: Instant, _ limits: HTTPLimits) -> Bool {
-        let expected = min(queuedBefore, limits.outputBytesPerStepMin)
+    mutating func isTooSlow(taken: Int, queued: Int, at now: Instant, _ patience: Patience) -> Bool {
+        let expected = min(queuedBefore, patience.outputBytesPerStepMin)
         let progress = taken - takenBefore
-        self = OutputPace(taken: taken, queued: queued, at: now, limits)
+        self = OutputPace(taken: taken, queued: queued, at: now, patience)
         return progress < expected
     }
 }

@@ -48,7 +48,7 @@ public enum RequestRefusal: Error, Equatable, CaseIterable, Sendable {
         case .headTooLong: "The request head is too long. Send fewer or shorter header fields."
         case .tooManyFields: "There are too many header fields. Send fewer."
         case .badFieldName: "A header field name holds a byte that is not allowed. Use letters, digits and dashes."
-        case .underscoreInFieldName: "A header field name holds an underscore. Use dashes: many programs mix the two up."
+        case .underscoreInFieldName: "A header field name holds an underscore. Use dashes: programs mix the two up."
         case .blankInFieldName: "There is a blank before the colon of a header field. Remove it."
         case .foldedField: "A header line begins with a blank. Write each field on one line."
         case .badFieldValue: "A header field value holds a control byte. Remove or encode it."

@@ -23,6 +23,9 @@ public struct ResponseHeaders: Sendable {
     /// All lines together. 64 KiB: clients refuse more (curl takes 300 KiB in all, node 16 KiB, python 64 KiB a line).
     public static let bytesMax = 64 << 10
 
+    /// Room for this much is made with the first field: what answers usually carry.
+    private static let bytesExpected = 224
+
     /// `name: value CR LF` for each field.
     private(set) var lines: [UInt8] = []
     /// Whether a Date field was added; then the connection adds none.
@@ -61,6 +64,7 @@ public struct ResponseHeaders: Sendable {
         guard !HopByHop.contains(name, name.indices) else { return }
         guard lines.count + name.count + value.count + 4 <= Self.bytesMax else { throw .tooLong }
         if name.matches(name.indices, "date") { hasDate = true }
+        if lines.isEmpty { lines.reserveCapacity(Self.bytesExpected) }
         lines.append(name)
         lines.append(text: ": ")
         lines.append(value)

@@ -46,6 +46,7 @@ struct ResponseHead {
     }
 
     /// Appends the head, up to and with the empty line.
+    /// - Parameter date: the line of the Date field, left out where the handler has set its own.
     func write(to output: inout [UInt8], date: [UInt8], headers: borrowing ResponseHeaders) {
         if status == 200 {
             output.append(text: "HTTP/1.1 200 OK\r\n")
@@ -56,11 +57,7 @@ struct ResponseHead {
             output.append(text: HTTPStatus.phrase(status))
             output.append(text: "\r\n")
         }
-        if !headers.hasDate {
-            output.append(text: "Date: ")
-            output.append(contentsOf: date)
-            output.append(text: "\r\n")
-        }
+        if !headers.hasDate { output.append(contentsOf: date) }
         if let contentLength {
             output.append(text: "Content-Length: ")
             output.append(decimal: contentLength)

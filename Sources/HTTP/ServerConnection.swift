@@ -23,6 +23,8 @@ final class ServerConnection {
     private var kept: [UInt8] = []
     private var keptFrom = 0
     private var isPumping = false
+    /// Whether more input came in one piece with the head.
+    private var isBodyHere = false
     private var bodyBytes = 0
     private var discardedBytes = 0
 
@@ -42,7 +44,7 @@ final class ServerConnection {
         since = server.loop.now
     }
 
-    private var limits: HTTPLimits { server.limits }
+    private var patience: Patience { server.patience }
     private var now: Instant { server.loop.now }
 
     /// Begins to serve.
@@ -64,8 +66,6 @@ final class ServerConnection {
     func close() {
         perform(state.peerFailed())
     }
-
-    // Input.
 
     private func received(_ input: borrowing Span<UInt8>) {
         if bodyPace != nil { bodyPace?.received(input.count, at: now) }
@@ -110,7 +110,9 @@ final class ServerConnection {
                 case .needMore:
                     if parser.isInsideHead { state.headBegan() }
                     return offset
-                case .head(let head): begin(head)
+                case .head(let head):
+                    isBodyHere = offset < input.count
+                    begin(head)
                 case .body(let range): deliver(input.extracting(range))
                 case .end: endBody()
                 }
@@ -127,7 +129,7 @@ final class ServerConnection {
         (bodyBytes, discardedBytes) = (0, 0)
         if !head.hasBody { skipEnd() }
         let exchange = Exchange(
-            head: head, peer: socket.peer, bodyBytesMax: limits.bodyBytesMax, connection: self)
+            head: head, peer: socket.peer, bodyBytesMax: server.limits.bodyBytesMax, connection: self)
         self.exchange = exchange
         server.handler(exchange)
     }
@@ -149,7 +151,7 @@ final class ServerConnection {
 
     private func discard(_ count: Int) {
         discardedBytes += count
-        if discardedBytes > limits.discardedBytesMax { perform(state.discardedTooMuch()) }
+        if discardedBytes > server.limits.discardedBytesMax { perform(state.discardedTooMuch()) }
     }
 
     private func endBody() {
@@ -203,7 +205,7 @@ extension ServerConnection {
             bodyOutgrew(exchange)
         } else {
             // A client whose body is on its way already does not wait (RFC 9110 §10.1.1).
-            let waits = exchange.head.expectsContinue && answer == .awaited && kept.isEmpty
+            let waits = exchange.head.expectsContinue && answer == .awaited && !isBodyHere && kept.isEmpty
             if waits { send(text: "HTTP/1.1 100 Continue\r\n\r\n") }
             bodyPace = BodyPace(start: now)
             perform(state.bodyAccepted())
@@ -228,7 +230,7 @@ extension ServerConnection {
         let head = ResponseHead(
             status: status, request: exchange.head, bodyLength: bodyLength, closes: state.isLast)
         var output = server.takeScratch()
-        head.write(to: &output, date: server.date(), headers: headers)
+        head.write(to: &output, date: server.dateLine(), headers: headers)
         send(output.span)
         server.giveBack(scratch: output)
         return head.framing
@@ -240,7 +242,7 @@ extension ServerConnection {
         // A client that waits for 100 Continue may send its body after this answer or may not: nobody can tell what
         // its next bytes will be.
         if head.expectsContinue, body == .held { return false }
-        return parser.bodyBytesLeft ?? 0 <= limits.discardedBytesMax
+        return parser.bodyBytesLeft ?? 0 <= server.limits.discardedBytesMax
     }
 
     private func send(_ bytes: borrowing Span<UInt8>) {
@@ -294,7 +296,7 @@ extension ServerConnection {
         }
         if actions.contains(.sendRefusal), let refusal {
             var output = server.takeScratch()
-            RefusalAnswer.write(refusal, to: &output, date: server.date())
+            RefusalAnswer.write(refusal, to: &output, date: server.dateLine())
             send(output.span)
             server.giveBack(scratch: output)
         }
@@ -324,10 +326,10 @@ extension ServerConnection {
     /// When the client's time is up, if it has to do anything.
     private var deadline: Instant? {
         switch state.phase {
-        case .idle: since + limits.idleTimeout
-        case .head: since + limits.headTimeout
-        case .lingering: since + limits.lingerTimeout
-        case .serving(.flowing, _), .serving(.discarding, _): bodyPace?.deadline(limits)
+        case .idle: since + patience.idle
+        case .head: since + patience.head
+        case .lingering: since + patience.linger
+        case .serving(.flowing, _), .serving(.discarding, _): bodyPace?.deadline(patience)
         case .serving, .closed: nil
         }
     }
@@ -350,7 +352,7 @@ extension ServerConnection {
 
     private func watchOutput() {
         let queued = socket.queuedBytes
-        outputPace = OutputPace(taken: queuedInAll - queued, queued: queued, at: now, limits)
+        outputPace = OutputPace(taken: queuedInAll - queued, queued: queued, at: now, patience)
     }
 
     private func rang() {
@@ -363,7 +365,7 @@ extension ServerConnection {
         } else if outputPace == nil {
             watchOutput()
         } else if let look = outputPace?.nextLook, look <= now,
-            outputPace?.isTooSlow(taken: queuedInAll - queued, queued: queued, at: now, limits) == true
+            outputPace?.isTooSlow(taken: queuedInAll - queued, queued: queued, at: now, patience) == true
         {
             return close()
         }

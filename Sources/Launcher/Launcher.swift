@@ -182,12 +182,8 @@ public final class Launcher {
             var descriptors = [Int32](repeating: -1, count: Int(TAIBAI_DESCRIPTORS_MAX))
             let error = taibai_receive(process.socket, &event, MemoryLayout<taibai_event>.size, &descriptors)
             if error == EAGAIN { return }
-            if error == EMFILE {
-                // A worker's pidfd was lost for want of descriptors, and with it which worker it was.
-                onTrouble?("the launcher's message was lost: \(LaunchError(step: .descriptors, errno: error))")
-                continue
-            }
-            guard error == 0 else { return launcherEnded() }
+            // A worker's pidfd was lost for want of descriptors here. It can still be reached through the launcher.
+            guard error == 0 || error == EMFILE else { return launcherEnded() }
             handle(event, descriptor: descriptors[0])
         }
     }

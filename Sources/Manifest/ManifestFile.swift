@@ -12,7 +12,8 @@ enum ManifestFile {
     static func read(_ bytes: [UInt8]) throws(ManifestError) -> [Setting] {
         guard bytes.count <= Manifest.bytesMax else {
             throw ManifestError(
-                .file(line: 1, column: 1), "the file has \(bytes.count) bytes, at most \(Manifest.bytesMax) are allowed")
+                .file(line: 1, column: 1), "the file has \(bytes.count) bytes, at most \(Manifest.bytesMax) are allowed"
+            )
         }
         let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
         guard let text = String(validating: bytes.starts(with: mark) ? bytes[3...] : bytes[...], as: UTF8.self) else {
@@ -104,7 +105,8 @@ enum ManifestFile {
         var isAfterStar = false
         var count = 0
         for byte in text.utf8 {
-            let isName = byte | 0x20 >= UInt8(ascii: "a") && byte | 0x20 <= UInt8(ascii: "z") || byte >= 0x30 && byte <= 0x39
+            let isName =
+                byte | 0x20 >= UInt8(ascii: "a") && byte | 0x20 <= UInt8(ascii: "z") || byte >= 0x30 && byte <= 0x39
             if isAfterStar && (isName || byte == UInt8(ascii: "_") || byte == UInt8(ascii: "-")) { count += 1 }
             isAfterStar = byte == UInt8(ascii: "*") && " \n\r\t,[{:?-".utf8.contains(before)
             before = byte

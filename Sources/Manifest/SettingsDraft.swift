@@ -27,10 +27,10 @@ struct SettingsDraft {
         try set(.concurrency, \.concurrency, of: &settings, Self.number)
         try set(.min, \.workersMin, of: &settings, Self.number)
         try set(.max, \.workersMax, of: &settings, Self.number)
-        try set(.queueLengthMax, \.queueLengthMaxSetting, of: &settings, Self.number)
-        try set(.bodyMax, \.bodyMaxSetting, of: &settings) { ByteCount($0) }
+        try setOptional(.queueLengthMax, \.queueLengthMaxSetting, of: &settings, Self.number)
+        try setOptional(.bodyMax, \.bodyMaxSetting, of: &settings) { ByteCount($0) }
         try set(.idleTimeout, \.idleTimeout, of: &settings, DurationText.parse)
-        try set(.isolation, \.isolation, of: &settings, Self.word)
+        try setOptional(.isolation, \.isolation, of: &settings, Self.word)
         try set(.description, \.description, of: &settings) { $0 }
         try set(.showErrors, \.showsErrors, of: &settings) { ["true": true, "false": false][$0] }
         settings.environment = environment
@@ -80,6 +80,14 @@ struct SettingsDraft {
         guard let (text, place) = texts[key] else { return }
         guard let value = read(text) else { throw Self.wrong(key, text, place) }
         settings[keyPath: property] = value
+    }
+
+    /// The same for a property that may be nil. Apart, because there a text that can't be read must not pass for nil.
+    private func setOptional<Value>(
+        _ key: ManifestKey, _ property: WritableKeyPath<FunctionSettings, Value?>, of settings: inout FunctionSettings,
+        _ read: (String) -> Value?
+    ) throws(ManifestError) {
+        try set(key, property, of: &settings) { text in read(text).map { .some($0) } }
     }
 
     private static func wrong(_ key: ManifestKey, _ text: String, _ place: ManifestError.Place) -> ManifestError {

@@ -112,7 +112,7 @@ struct DueInstants {
     }
 }
 
-/// The missed rule. Source: the table of policies in the user's documentation of jobs.
+/// The missed rule: what a policy makes of instants on time, late and missed.
 private struct MissedRule {
     let policy: MissedPolicy
     let now: WallTime

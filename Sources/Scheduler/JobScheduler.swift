@@ -28,7 +28,8 @@ public final class JobScheduler {
     private var lastLook: (monotonic: Instant, wall: WallTime)
     /// Ticks are on their way into the ledger; the next ones wait for its answer.
     private var isFiring = false
-    private var isLoaded = false
+    /// Whether the jobs have been read; before that nobody can say which there are.
+    public private(set) var isLoaded = false
     private var isStopped = false
     /// Jobs that ticks or an operation are being written of.
     private var claims: Set<JobName> = []
@@ -63,6 +64,7 @@ public final class JobScheduler {
             switch result {
             case .success(let jobs):
                 let now = clock.wall()
+                state.reserve(jobs.count)
                 for job in jobs { state.place(job, lead: lead(job.function), now: now) }
                 retryDelay = SchedulerLimits.retryDelay.lowerBound
                 report(.loaded(jobs: jobs.count))

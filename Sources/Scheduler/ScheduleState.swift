@@ -21,8 +21,8 @@ public struct SoonDue: Hashable, Sendable {
 public struct ScheduleState: Sendable {
     private struct Entry: Sendable {
         var job: Job
-        /// Counts the alarms set for this job; only the alarm of the last count is valid.
-        var alarmCount: UInt32 = 0
+        /// The number of this job's last alarm; only that one is valid.
+        var alarmCount: UInt64
         /// The instant of that alarm's tick; nil while nothing is due or a plan is with the ledger.
         var due: WallTime?
     }
@@ -31,17 +31,22 @@ public struct ScheduleState: Sendable {
     private struct Alarm: Sendable {
         let at: WallTime
         let due: WallTime
-        let job: ExecutionID
-        let count: UInt32
+        let place: Int
+        let count: UInt64
         /// To tell the pool, not yet to fire.
         var isWarning: Bool { at < due }
 
-        func precedes(_ other: Alarm) -> Bool { (at, job) < (other.at, other.job) }
+        func precedes(_ other: Alarm) -> Bool { (at, place) < (other.at, other.place) }
     }
 
-    private var entries: [ExecutionID: Entry] = [:]
-    private var ids: [JobName: ExecutionID] = [:]
+    /// Beside each other and not in a dictionary, whose free places would cost as much again for a hundred thousand.
+    private var entries: [Entry?] = []
+    private var freePlaces: [Int] = []
+    private var places: [ExecutionID: Int] = [:]
+    private var names: [JobName: Int] = [:]
     private var alarms: [Alarm] = []
+    /// Alarms set so far, which numbers them: one that was set for an earlier job in the same place is no one's.
+    private var alarmCount: UInt64 = 0
     private var zones = ZoneCache()
     /// What was due before this was missed.
     public private(set) var watchingSince: WallTime
@@ -49,16 +54,24 @@ public struct ScheduleState: Sendable {
     /// - Parameter now: from here on ticks are watched for.
     public init(now: WallTime) { watchingSince = now }
 
-    public var count: Int { entries.count }
+    public var count: Int { places.count }
+
+    /// Makes room for so many jobs at once.
+    public mutating func reserve(_ count: Int) {
+        entries.reserveCapacity(count)
+        places.reserveCapacity(count)
+        names.reserveCapacity(count)
+        alarms.reserveCapacity(count)
+    }
 
     /// Ascending by name. Cost: O(n log n).
-    public var jobs: [Job] { entries.values.map(\.job).sorted { $0.name < $1.name } }
+    public var jobs: [Job] { entries.compactMap { $0?.job }.sorted { $0.name < $1.name } }
 
-    public func job(_ id: ExecutionID) -> Job? { entries[id]?.job }
-    public func job(named name: JobName) -> Job? { ids[name].flatMap { entries[$0]?.job } }
+    public func job(_ id: ExecutionID) -> Job? { places[id].flatMap { entries[$0]?.job } }
+    public func job(named name: JobName) -> Job? { names[name].flatMap { entries[$0]?.job } }
 
     /// The next instant at which a job fires; nil when there is none, or its last one is just being written down.
-    public func due(_ id: ExecutionID) -> WallTime? { entries[id]?.due }
+    public func due(_ id: ExecutionID) -> WallTime? { places[id].flatMap { entries[$0]?.due } }
 
     /// The first `count` instants after `time` at which `schedule` is due.
     public mutating func instants(of schedule: Schedule, after time: WallTime, count: Int) -> [WallTime] {
@@ -86,17 +99,27 @@ public struct ScheduleState: Sendable {
     /// Adds a job or puts it in the place of the one with the same id.
     /// - Parameter lead: how long before a tick the pool wants to hear of it.
     public mutating func place(_ job: Job, lead: Duration, now: WallTime) {
-        if let old = entries[job.id], old.job.name != job.name { ids[old.job.name] = nil }
-        entries[job.id, default: Entry(job: job)].job = job
-        ids[job.name] = job.id
-        setAlarm(job.id, lead: lead, now: now)
+        let place = places[job.id] ?? makePlace(for: job)
+        entries[place]?.job = job
+        setAlarm(place, lead: lead, now: now)
     }
 
     @discardableResult
     public mutating func remove(_ id: ExecutionID) -> Job? {
-        guard let job = entries.removeValue(forKey: id)?.job else { return nil }
-        ids[job.name] = nil
-        return job
+        guard let place = places.removeValue(forKey: id), let entry = entries[place] else { return nil }
+        names[entry.job.name] = nil
+        entries[place] = nil
+        freePlaces.append(place)
+        return entry.job
+    }
+
+    private mutating func makePlace(for job: Job) -> Int {
+        let entry = Entry(job: job, alarmCount: alarmCount)
+        let place = freePlaces.popLast() ?? entries.count
+        if place == entries.count { entries.append(entry) } else { entries[place] = entry }
+        places[job.id] = place
+        names[job.name] = place
+        return place
     }
 
     /// Takes out what is to be done at `now`, earliest first. Each plan must come back through ``settle(_:)`` or
@@ -109,16 +132,16 @@ public struct ScheduleState: Sendable {
             let alarm = alarms.first, alarm.at <= now
         {
             removeFirstAlarm()
-            guard isValid(alarm), let job = entries[alarm.job]?.job else { continue }
+            guard isValid(alarm), let job = entries[alarm.place]?.job else { continue }
             if alarm.isWarning, alarm.due > now {
                 work.soon.insert(SoonDue(function: job.function, due: alarm.due))
-                addAlarm(Alarm(at: alarm.due, due: alarm.due, job: alarm.job, count: alarm.count))
+                addAlarm(Alarm(at: alarm.due, due: alarm.due, place: alarm.place, count: alarm.count))
                 continue
             }
             guard let plan = job.plan(at: now, watchingSince: watchingSince, in: zones.zone(job.schedule.zone)) else {
                 continue
             }
-            entries[alarm.job]?.due = nil
+            entries[alarm.place]?.due = nil
             work.plans.append(plan)
             rows += plan.ticks.count
             bytes += plan.ticks.count { $0.fires } * job.input.count
@@ -128,7 +151,7 @@ public struct ScheduleState: Sendable {
 
     /// Moves the job's cursor, once the plan is in the ledger, and sets its next alarm.
     public mutating func settle(_ plan: DuePlan, lead: Duration, now: WallTime) {
-        guard var job = entries[plan.job.id]?.job else { return }
+        guard var job = job(plan.job.id) else { return }
         job.cursor = max(job.cursor, plan.cursor)
         // A job that was given another schedule meanwhile has instants of its own to come.
         if plan.isDone, job.schedule == plan.job.schedule { job.status = .done }
@@ -137,38 +160,37 @@ public struct ScheduleState: Sendable {
 
     /// Puts a plan back that did not get into the ledger; its instants are decided on anew at the next ``take(at:)``.
     public mutating func putBack(_ plan: DuePlan, lead: Duration, now: WallTime) {
-        guard let job = entries[plan.job.id]?.job else { return }
+        guard let job = job(plan.job.id) else { return }
         place(job, lead: lead, now: now)
     }
 
     /// The rows for the time a job was paused; nil when nothing was due in it.
     public mutating func pausePlan(_ id: ExecutionID, at now: WallTime) -> DuePlan? {
-        guard let job = entries[id]?.job else { return nil }
+        guard let job = job(id) else { return nil }
         return job.pausePlan(at: now, in: zones.zone(job.schedule.zone))
     }
 
     // Alarms.
 
-    private mutating func setAlarm(_ id: ExecutionID, lead: Duration, now: WallTime) {
-        guard var entry = entries[id] else { return }
-        entry.alarmCount &+= 1
-        entry.due = nil
-        if entry.job.status == .active,
-            let due = entry.job.schedule.next(after: entry.job.cursor, in: zones.zone(entry.job.schedule.zone))
-        {
-            entry.due = due
-            let warning = WallTime(milliseconds: due.milliseconds - lead.nanoseconds / 1_000_000)
-            addAlarm(Alarm(at: due > now ? min(warning, due) : due, due: due, job: id, count: entry.alarmCount))
-        }
-        entries[id] = entry
+    private mutating func setAlarm(_ place: Int, lead: Duration, now: WallTime) {
+        guard let job = entries[place]?.job else { return }
+        alarmCount += 1
+        entries[place]?.alarmCount = alarmCount
+        entries[place]?.due = nil
+        guard job.status == .active,
+            let due = job.schedule.next(after: job.cursor, in: zones.zone(job.schedule.zone))
+        else { return }
+        entries[place]?.due = due
+        let warning = WallTime(milliseconds: due.milliseconds - lead.nanoseconds / 1_000_000)
+        addAlarm(Alarm(at: due > now ? min(warning, due) : due, due: due, place: place, count: alarmCount))
     }
 
-    private func isValid(_ alarm: Alarm) -> Bool { entries[alarm.job]?.alarmCount == alarm.count }
+    private func isValid(_ alarm: Alarm) -> Bool { entries[alarm.place]?.alarmCount == alarm.count }
 
     private mutating func addAlarm(_ alarm: Alarm) {
         // Alarms of jobs that were changed or removed stay until they surface; when most are such, the heap is built
         // anew, so that a job changed a million times costs no memory.
-        if alarms.count > 64, alarms.count > 2 * entries.count {
+        if alarms.count > 64, alarms.count > 2 * count {
             let valid = alarms.filter(isValid)
             alarms.removeAll(keepingCapacity: true)
             for alarm in valid { push(alarm) }

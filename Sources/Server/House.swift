@@ -70,7 +70,7 @@ final class House {
                 loop: loop, engine: engine, store: store, packages: packages, isolation: isolation,
                 levels: launcher.levels),
             facts: ServerFacts(
-                version: Self.version, isolation: isolation, listen: [], baseURL: "",
+                version: Release.version, isolation: isolation, listen: [], baseURL: "",
                 dataDirectory: options.dataDirectory, startedAt: loop.clock.wall(),
                 runtimes: Runtimes.find(pythonPath: options.pythonPath)),
             tokens: tokens,
@@ -157,6 +157,10 @@ final class House {
     private func answerHealth(_ exchange: Exchange) {
         guard !isStopping else {
             return exchange.answer(Problem(.draining, "the server is shutting down", retryAfterSeconds: 1))
+        }
+        guard scheduler.isLoaded else {
+            return exchange.answer(
+                Problem(.storeUnavailable, "the server is starting: its jobs are being read", retryAfterSeconds: 1))
         }
         var headers = ResponseHeaders()
         headers.addOwn("Content-Type", "application/json")

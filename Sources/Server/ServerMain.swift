@@ -58,7 +58,7 @@ public enum ServerMain {
                 throw StartError(
                     "listen \(text)",
                     "others than this machine could deploy functions there, and no token is configured; give "
-                        + "--tokens-file FILE (a line each: TOKEN PROJECT admin|member), or listen on localhost")
+                        + "--tokens FILE (a line each: TOKEN PROJECT admin|member), or listen on localhost")
             }
             return .none
         }

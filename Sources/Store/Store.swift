@@ -152,18 +152,18 @@ public final class Store {
         }
         operationsWaiting += 1
         payloadBytesWaiting += payloadBytes
-        let answer = LoopBound(
-            { [self] (result: Result<Value, StoreError>) in
-                operationsWaiting -= 1
-                payloadBytesWaiting -= payloadBytes
-                then(result)
-            }, of: loop)
+        let pending = PendingAnswer { [self] (result: Result<Value, StoreError>) in
+            operationsWaiting -= 1
+            payloadBytesWaiting -= payloadBytes
+            then(result)
+        }
+        let answer = LoopBound(pending, of: loop)
         return StoreOperation(
             rows: rows,
             run: { session in
                 let value = try run(session)
-                return { answer.open()(.success(value)) }
-            }, fail: { error in answer.open()(.failure(error)) })
+                return { answer.open().give(.success(value)) }
+            }, fail: { error in answer.open().give(.failure(error)) })
     }
 
     private func refusal(payloadBytes: Int) -> StoreError? {
@@ -179,6 +179,22 @@ public final class Store {
         if commit.succeeded { commits.commits += 1 } else { commits.failedCommits += 1 }
         if commit.succeeded { commits.operations += commit.operations }
         commits.lastCommit = commit.took
+    }
+}
+
+/// Whom to tell of a result, once. On the loop's thread.
+///
+/// The store's thread holds on to an operation a moment longer than the loop does. So the callback is let go of here,
+/// when it is called: what it captures belongs to the loop's thread and must not end on another.
+private final class PendingAnswer<Value> {
+    private var then: StoreAnswer<Value>?
+
+    init(_ then: @escaping StoreAnswer<Value>) { self.then = then }
+
+    func give(_ result: Result<Value, StoreError>) {
+        guard let then else { preconditionFailure("a request to the store was answered twice") }
+        self.then = nil
+        then(result)
     }
 }
 

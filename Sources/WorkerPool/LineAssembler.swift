@@ -2,20 +2,23 @@
 
 internal import Model
 
-/// Cuts a stream of bytes into lines without their ends. A line longer than ``LogLine/textLengthMax`` is cut there.
+/// Cuts a stream of bytes into lines without their ends. A line longer than ``LogLine/textLengthMax`` becomes several.
 struct LineAssembler {
     private var rest: [UInt8] = []
 
     mutating func append(_ bytes: borrowing Span<UInt8>, _ deliver: (borrowing Span<UInt8>) -> Void) {
         var start = 0
-        for index in 0..<bytes.count where bytes[index] == UInt8(ascii: "\n") {
-            rest.append(contentsOf: bytes.extracting(start..<index))
+        while start < bytes.count {
+            let limit = min(bytes.count, start + LogLine.textLengthMax - rest.count)
+            var end = start
+            while end < limit, bytes[end] != UInt8(ascii: "\n") { end += 1 }
+            rest.append(contentsOf: bytes.extracting(start..<end))
+            start = end
+            guard start < bytes.count else { return }
+            if bytes[start] == UInt8(ascii: "\n") { start += 1 }
             deliver(rest.span)
             rest.removeAll(keepingCapacity: true)
-            start = index + 1
         }
-        rest.append(contentsOf: bytes.extracting(start..<bytes.count))
-        if rest.count > LogLine.textLengthMax { finish(deliver) }
     }
 
     /// Delivers an unfinished last line.

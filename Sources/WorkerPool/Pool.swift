@@ -99,6 +99,7 @@ public final class Pool {
             guard !call.isBodyComplete, let worker = call.worker else { return }
             worker.cancel(call)
             worker.forget(call)
+            stopClock(of: call)
             fail(call, Problem(.cancelled, "the caller went away before its body was complete"))
             replace(worker)
             review()
@@ -137,9 +138,13 @@ public final class Pool {
         finishDrain()
     }
 
-    /// Ends every worker at once. Executions in hand answer `worker-exited`.
+    /// Ends every worker at once. Executions in hand answer `worker-exited`, those that wait `draining`.
     public func kill() {
+        while let call = nextWaiting() {
+            fail(call, Problem(.draining, "the server is shutting down; try again shortly", retryAfterSeconds: 1))
+        }
         for worker in workers { worker.kill() }
+        finishDrain()
     }
 
     // What a worker reports.
@@ -186,14 +191,24 @@ public final class Pool {
 
     /// The worker sent what the protocol forbids: it can't be trusted any more.
     func workerBroke(_ worker: Worker, _ what: String) {
+        let problem = Problem(.workerProtocol, "the worker of \(version.key) sent \(what)")
         note("worker ended: it sent \(what)", of: nil)
         counters.failures += 1
-        for entry in worker.inFlight.values {
-            worker.forget(entry.call)
-            fail(entry.call, Problem(.workerProtocol, "the worker of \(version.key) sent \(what)"))
+        let calls = worker.inFlight.values.map(\.call)
+        for call in calls {
+            worker.forget(call)
+            stopClock(of: call)
         }
-        guard !worker.wasReady else { return worker.kill() }
-        worker.failInit(FunctionError(errorType: "Runtime.ProtocolError", errorMessage: "the worker sent \(what)"))
+        // Before anybody is told: who is told may call again at once, and must not be given this worker.
+        available.removeAll { $0 === worker }
+        if worker.wasReady {
+            lastFailure = problem
+            breaker.failed(at: clock.monotonic())
+            worker.kill()
+        } else {
+            worker.failInit(FunctionError(errorType: "Runtime.ProtocolError", errorMessage: "the worker sent \(what)"))
+        }
+        for call in calls { fail(call, problem) }
     }
 
     func workerExited(
@@ -208,13 +223,13 @@ public final class Pool {
             entry.call.cost.run = clock.monotonic() - entry.assignedAt
             entry.call.cost.memoryPeak = exit.memoryPeak
             note("worker exited before it answered: \(exit.description)", of: entry.call.id)
-            fail(
-                entry.call,
-                Problem(.workerExited, "the worker of \(version.key) ended before it answered: \(exit.description)"))
+            fail(entry.call, exitProblem(exit))
         }
         if wasStarting, phase != .leaving || initError != nil {
             startFailed(startProblem(exit, initError))
-        } else if !calls.isEmpty {
+        } else if !calls.isEmpty || (phase == .ready && worker.served == 0) {
+            // One that leaves before its first execution would be started over and over for the minimum.
+            lastFailure = exitProblem(exit)
             breaker.failed(at: clock.monotonic())
         }
         // One that was ended before it was ready, by a shutdown say, is an answer to a trial too.
@@ -272,6 +287,12 @@ public final class Pool {
         return nil
     }
 
+    /// The one that has waited longest.
+    private var firstWaiting: Call? {
+        while let first = queue.first, first.place != .queued { queue.removeFirst() }
+        return queue.first
+    }
+
     /// Ended calls stay in the queue until they surface; when most are such, it is compacted.
     private func leaveQueue(_ call: Call) {
         queued -= 1
@@ -311,6 +332,7 @@ public final class Pool {
         let timeout = DurationText.format(settings.timeout)
         if call.place == .queued {
             leaveQueue(call)
+            call.cost.queue = clock.monotonic() - call.arrivedAt
             return fail(
                 call,
                 Problem(
@@ -319,14 +341,20 @@ public final class Pool {
         }
         guard let worker = call.worker else { return }
         note("the execution was ended: it ran into the timeout of \(timeout)", of: call.id)
-        call.cost.run = max(.zero, clock.monotonic() - call.arrivedAt - call.cost.queue)
         worker.forget(call)
+        stopClock(of: call)
         fail(
             call,
             Problem(.timedOut, "function \(version.name) did not answer within its timeout of \(timeout)"))
         replace(worker)
         serveQueue()
         review()
+    }
+
+    /// Of a running execution that ends without its worker: all of its time that was nothing else was its run.
+    private func stopClock(of call: Call) {
+        let before = call.cost.queue + call.cost.start + call.cost.initialize
+        call.cost.run = max(.zero, clock.monotonic() - call.arrivedAt - before)
     }
 
     /// Takes a worker that overran out of service. Others that it still runs may finish first.
@@ -347,6 +375,7 @@ public final class Pool {
     private var load: PoolLoad {
         var load = PoolLoad()
         load.queued = queued
+        load.longestWait = firstWaiting.map { clock.monotonic() - $0.arrivedAt } ?? .zero
         load.concurrency = settings.concurrency
         load.workersMin = workersMin
         load.workersMax = settings.workersMax
@@ -383,13 +412,14 @@ public final class Pool {
         let decision = Policy.workersToStart(load)
         lastDecision = decision
         if decision.count > 0, breaker.mayStart(at: now) {
-            let count = breaker.failures > 0 ? 1 : decision.count
+            // After a failure one at a time is tried, and the next only when that one's fate is known.
+            let count = breaker.failures == 0 ? decision.count : load.starting == 0 ? 1 : 0
             budget.take(count, at: now, startTime: startTime.value)
             for _ in 0..<count { startWorker(at: now) }
         }
         if decision.reason == .hostBudget { waitForHost() }
         retireIdle(at: now)
-        armReview(at: now, demandIsOpen: queued > 0)
+        armReview(at: now, demandIsOpen: queued > 0 || load.ready + load.starting < load.workersMin)
     }
 
     private func startWorker(at now: Instant) {
@@ -439,6 +469,10 @@ public final class Pool {
         if demandIsOpen {
             if let window = budget.nextWindow { next = min(next ?? window, window) }
             if let retry = breaker.nextTry, retry > now { next = min(next ?? retry, retry) }
+            if lastDecision.reason == .waitIsShorter, let first = firstWaiting {
+                let doubt = first.arrivedAt + (startTime.value ?? Policy.assumedStartTime) + .milliseconds(1)
+                next = min(next ?? doubt, doubt)
+            }
         }
         if let next, let armed = reviewTimer, armed.at <= next, armed.at > now { return }
         if let armed = reviewTimer { timers.cancel(armed.id) }
@@ -485,6 +519,10 @@ public final class Pool {
             .functionRaised,
             "handler '\(settings.handler)' of \(version.key) can't be loaded: \(error.errorType): \(error.errorMessage)",
             functionError: error)
+    }
+
+    private func exitProblem(_ exit: WorkerExit) -> Problem {
+        Problem(.workerExited, "the worker of \(version.key) ended before it answered: \(exit.description)")
     }
 
     private func breakerProblem() -> Problem {

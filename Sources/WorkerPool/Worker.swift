@@ -44,6 +44,10 @@ final class Worker {
     private var lastNumber: UInt64 = 0
     private var killTimer: (() -> Void)?
     private var initError: FunctionError?
+    /// Whether it broke the protocol; what else it says is not listened to.
+    private var isBroken = false
+    /// Bytes logged outside of executions since the last one began.
+    private var loggedOutside = 0
 
     init(pool: Pool, at now: Instant) {
         self.pool = pool
@@ -105,6 +109,7 @@ final class Worker {
         }
         call.cost.queue = max(.zero, now - call.arrivedAt - call.cost.start - call.cost.initialize)
         served += 1
+        loggedOutside = 0
         pool.send(transport!) { $0.request(call, nonce: nonce, credit: &entry.requestCredit) }
         inFlight[lastNumber] = entry
         sendBody(of: call)
@@ -163,9 +168,9 @@ final class Worker {
         endWithin(Host.killGrace)
     }
 
-    /// Gives up on a worker that has not become ready.
+    /// Gives up on a worker that has not become ready. What it said itself before goes before `error`.
     func failInit(_ error: FunctionError) {
-        initError = error
+        if initError == nil { initError = error }
         kill()
     }
 
@@ -189,13 +194,14 @@ final class Worker {
     // What the worker says.
 
     private func received(_ bytes: borrowing Span<UInt8>) {
-        guard phase != .gone else { return }
+        guard phase != .gone, !isBroken else { return }
         do throws(FrameError) {
             try reader.read(bytes) { (header, body) throws(FrameError) -> Bool in
                 try handle(header, body)
                 return phase != .gone
             }
         } catch {
+            isBroken = true
             pool.workerBroke(self, "\(error)")
         }
     }
@@ -208,7 +214,7 @@ final class Worker {
             greetedAt = pool.clock.monotonic()
             if phase == .starting { phase = .loading }
         case .ready:
-            guard phase == .loading || phase == .leaving else { throw .unexpected(.ready) }
+            guard phase == .loading || phase == .leaving, initError == nil else { throw .unexpected(.ready) }
             readyAt = pool.clock.monotonic()
             idleSince = readyAt
             guard phase == .loading else { return }
@@ -218,6 +224,7 @@ final class Worker {
         case .initFailed:
             guard phase == .loading || phase == .leaving else { throw .unexpected(.initFailed) }
             initError = try AnswerFrame.functionError(body, in: .initFailed)
+            endWithin(Host.killGrace)
         case .log:
             let stream: LogLine.Stream = header.flags & FrameHeader.errorStreamFlag != 0 ? .stderr : .stdout
             if header.request != 0, let entry = inFlight[header.request], entry.nonce != header.nonce {
@@ -309,13 +316,15 @@ final class Worker {
     }
 
     private func log(_ line: borrowing Span<UInt8>, _ stream: LogLine.Stream, _ number: UInt64) {
-        guard let entry = inFlight[number] else { return pool.log(line, stream, of: nil) }
-        let logged = entry.logged + line.count + 1
-        inFlight[number]?.logged = logged
+        let entry = inFlight[number]
+        let before = entry?.logged ?? loggedOutside
+        let logged = before + line.count + 1
+        if entry == nil { loggedOutside = logged } else { inFlight[number]?.logged = logged }
         if logged <= Pool.logBytesMax {
-            pool.log(line, stream, of: entry.call.id)
-        } else if entry.logged <= Pool.logBytesMax {
-            pool.note("further lines of this execution are left out: it logged more than 256 KiB", of: entry.call.id)
+            pool.log(line, stream, of: entry?.call.id)
+        } else if before <= Pool.logBytesMax {
+            let whose = entry == nil ? "between two executions" : "of this execution"
+            pool.note("further lines \(whose) are left out: they are more than 256 KiB", of: entry?.call.id)
         }
     }
 }

@@ -3,6 +3,7 @@
 
 import ArgumentParser
 import Glibc
+import Model
 
 /// `taibai`, the one program: server and client.
 @main struct Taibai: ParsableCommand {
@@ -45,9 +46,4 @@ import Glibc
             return ErrorReport(error).deliver()
         }
     }
-}
-
-/// What this build is.
-enum Release {
-    static let version = "0.1.0"
 }

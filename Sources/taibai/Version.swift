@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Client
+import Model
 
 /// Tells the version of this program and of the server.
 struct Version: ParsableCommand {

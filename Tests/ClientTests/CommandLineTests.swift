@@ -124,7 +124,7 @@ import Testing
 
         let lines = discussions(try #require(all["command"])).flatMap { $0.split(separator: "\n") }
         #expect(lines.count > 80)
-        #expect(lines.filter { $0.hasPrefix("  ") && $0.count >= 78 } == [])
+        #expect(lines.filter { $0.hasPrefix("  ") && $0.count >= 80 } == [])
     }
 
     @Test(arguments: ["bash", "zsh", "fish"])

@@ -119,12 +119,28 @@ import Testing
         var received = 0
 
         try client(server.url).invoke(
-            FunctionReference("echo"), body: .descriptor(input, prefix: [], length: nil), headers: [], timeout: nil,
+            FunctionReference("echo"), body: .descriptor(input, prefix: [], length: nil), headers: [],
+            timeout: .seconds(60),
             observer: InvokeObserver(
                 onHead: { head throws(ClientError) in #expect(head.status == 200) },
                 onBody: { bytes throws(ClientError) in received += bytes.count }))
 
         #expect(received > 16 << 20)
+    }
+
+    @Test(arguments: ["", "read before, "])
+    func `sends a body of unknown length whole`(prefix: String) throws {
+        let server = FakeServer { _ in .answer(201, "{}") }
+        let folder = TemporaryFolder()
+        let text = String(repeating: "0123456789", count: 30_000)
+        let input = open(try folder.write("input", text), O_RDONLY)
+        defer { close(input) }
+
+        _ = try client(server.url).deploy(
+            package: .descriptor(input, prefix: Array(prefix.utf8), length: nil), settings: [])
+
+        #expect(server.requests.first?.headers["transfer-encoding"] == "chunked")
+        #expect(server.requests.first?.body == Array((prefix + text).utf8))
     }
 
     @Test func `hears an answer that comes before the body was taken`() throws {

@@ -48,8 +48,11 @@ extension EndToEnd {
             #expect(Session(markdown: screen + "\n").steps.count >= 5)
         }
 
-        @Test(arguments: [("a\nb\n", "a\nb", true), ("id 7, ok", "id …, ok", true), ("a\nb\nc", "a\n…\nc", true),
-            ("a\nb\nc", "a\nc", false), ("a.b", "a+b", false)])
+        @Test(arguments: [
+            ("a\nb\n", "a\nb", true), ("id 7, ok", "id …, ok", true), ("a\nb\nc", "a\n…\nc", true),
+            ("a\nb\nc", "a\nc", false), ("a.b", "a+b", false), ("took 7ms", "took  1.5s", true),
+            ("2026-11-23T15:00:00.123Z", "2027-01-01T00:00:00Z", true), ("7 workers", "8 workers", false),
+        ])
         func `is compared with what happened, but for what differs each time`(got: String, wanted: String, same: Bool)
             throws
         {

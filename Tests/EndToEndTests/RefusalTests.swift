@@ -133,13 +133,13 @@ extension EndToEnd {
 
             #expect(result.ending == .exited(1))
             #expect(result.errors.hasPrefix("error: listen \(address): "))
-            #expect(result.errors.contains("--tokens-file"))
+            #expect(result.errors.contains("--tokens"))
         }
 
         @Test func `with tokens asks for one at the control API, and lets everybody call functions`() throws {
             try TemporaryFolder.with { folder in
                 let tokens = try folder.write("tokens", "s3cret-token-of-the-test default admin\n")
-                try ServerRig.run(["--tokens-file", tokens]) { rig in
+                try ServerRig.run(["--tokens", tokens]) { rig in
                     let refused = try rig.taibai("functions")
                     #expect(refused.ending == .exited(1))
                     #expect(refused.errors.hasPrefix("error: unauthorized: "))

@@ -121,7 +121,9 @@ public final class SimulatedWorker {
         }
     }
 
-    private func order(_ name: String) { orders.append((name, source.clock.monotonic())) }
+    private func order(_ name: String) {
+        if !isGone { orders.append((name, source.clock.monotonic())) }
+    }
 
     private func leaveIfAllowed() {
         guard isDraining || isChannelClosed, habits.obeysDrain, inHand.isEmpty else { return }

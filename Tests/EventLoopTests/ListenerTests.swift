@@ -4,10 +4,13 @@ import TestSupport
 import Testing
 
 @Suite struct `TCP listener` {
-    @Test(.needs(.ipv6), arguments: [
-        ("127.0.0.1", ["127.0.0.1"]), ("::1", ["::1"]), ("localhost", ["127.0.0.1", "::1"]), ("::", ["127.0.0.1", "::1"]),
-        ("0.0.0.0", ["127.0.0.1"]),
-    ])
+    @Test(
+        .needs(.ipv6),
+        arguments: [
+            ("127.0.0.1", ["127.0.0.1"]), ("::1", ["::1"]), ("localhost", ["127.0.0.1", "::1"]),
+            ("::", ["127.0.0.1", "::1"]),
+            ("0.0.0.0", ["127.0.0.1"]),
+        ])
     func `accepts on every address behind its host, and names the peer`(host: String, from addresses: [String]) throws {
         try LoopRig.with { rig in
             var peers: [String] = []

@@ -80,8 +80,9 @@ import Testing
             }.start()
             finished.wait()
         }
-        #expect(result.map { String(decoding: $0.standardErrorContent, as: UTF8.self) }?
-            .contains("opened on another thread") == true)
+        #expect(
+            result.map { String(decoding: $0.standardErrorContent, as: UTF8.self) }?
+                .contains("opened on another thread") == true)
     }
 }
 

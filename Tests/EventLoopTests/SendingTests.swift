@@ -166,6 +166,33 @@ import Testing
         }
     }
 
+    // One turn of the loop finds both the pipe and the socket ready, in this order:
+    //
+    //   pipe readable   → send: EPIPE, to be told at the turn's end
+    //   socket readable → read: ECONNRESET, told at once
+    //   turn's end      → nothing more to tell
+    @Test func `tells of one failure when writing and reading fail in the same turn`() throws {
+        try LoopRig.with { rig in
+            let (socket, peer) = try rig.pair()
+            let record = Record(socket)
+            let (reading, writing) = try GNU.pipe()
+            let watch = try DescriptorWatch(loop: rig.loop, descriptor: reading) { socket.send(pattern(100_000)) }
+            rig.atEnd { for descriptor in [reading, writing] { close(descriptor) } }
+            socket.startReading()
+            socket.send([1])
+            rig.settle()
+
+            write(writing, "x", 1)
+            // What it has not read makes the kernel report a reset instead of an end.
+            peer.close()
+            rig.settle()
+
+            #expect(record.ends.count == 1)
+            #expect(record.ends.first??.name == "ECONNRESET")
+            watch.close()
+        }
+    }
+
     @Test func `may be closed when it drains`() throws {
         try LoopRig.with { rig in
             let (socket, peer) = try rig.pair()

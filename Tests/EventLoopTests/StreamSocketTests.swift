@@ -173,8 +173,9 @@ import Testing
                 socket.send([1])
             }
         }
-        #expect(result.map { String(decoding: $0.standardErrorContent, as: UTF8.self) }?
-            .contains("send after finishSending") == true)
+        #expect(
+            result.map { String(decoding: $0.standardErrorContent, as: UTF8.self) }?
+                .contains("send after finishSending") == true)
     }
 
     @Test func `calls nothing after it was closed by what it called`() throws {

@@ -19,7 +19,9 @@ struct RequestVector: CustomStringConvertible {
 private func field(_ line: String) -> String { "GET / HTTP/1.1\r\nHost: a\r\n\(line)\r\n\r\n" }
 
 /// A request whose only peculiarity is its chunked body.
-private func chunked(_ body: String) -> String { "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\(body)" }
+private func chunked(_ body: String) -> String {
+    "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n\(body)"
+}
 
 private let plainHead = "GET / @a"
 private let chunkedHead = "POST / @a chunked [transfer-encoding=chunked]"
@@ -31,7 +33,9 @@ let acceptedVectors: [RequestVector] = [
     .init("an empty query", "GET /? HTTP/1.1\r\nHost: a\r\n\r\n", "GET / ? @a", "end"),
     .init("a target of slashes", "GET //x// HTTP/1.1\r\nHost: a\r\n\r\n", "GET //x// @a", "end"),
     .init("percent-encoding is left alone", "GET /%2e%2E/%00 HTTP/1.1\r\nHost: a\r\n\r\n", "GET /%2e%2E/%00 @a", "end"),
-    .init("bytes that browsers send raw", "GET /a|b?{c}^\\` HTTP/1.1\r\nHost: a\r\n\r\n", "GET /a|b ?{c}^\\` @a", "end"),
+    .init(
+        "bytes that browsers send raw", "GET /a|b?{c}^\\` HTTP/1.1\r\nHost: a\r\n\r\n", "GET /a|b ?{c}^\\` @a",
+        "end"),
     .init("another method", "PURGE-all /x HTTP/1.1\r\nHost: a\r\n\r\n", "PURGE-all /x @a", "end"),
     .init("a method in small letters", "get / HTTP/1.1\r\nHost: a\r\n\r\n", "get / @a", "end"),
     .init("one empty line before a request", "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", plainHead, "end"),
@@ -88,14 +92,20 @@ let acceptedVectors: [RequestVector] = [
         "two requests in a row", "GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n", "GET /1 @a",
         "end", "GET /2 @a", "end"),
     .init(
-        "a request behind a body", "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhiGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "a request behind a body",
+        "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhiGET / HTTP/1.1\r\nHost: a\r\n\r\n",
         "PUT / @a length=2 [content-length=2]", "body: hi", "end", plainHead, "end"),
     .init("chunks", chunked("3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"), chunkedHead, "body: abcde", "end"),
     .init("no chunk but the last", chunked("0\r\n\r\n"), chunkedHead, "end"),
-    .init("a chunk size in capital letters with zeros", chunked("00A\r\n0123456789\r\n000\r\n\r\n"), chunkedHead, "body: 0123456789", "end"),
     .init(
-        "chunk extensions", chunked("1;a=b;c=\"d\\\"; e\";f=\"\"\r\nx\r\n0;z;y=1\r\n\r\n"), chunkedHead, "body: x", "end"),
-    .init("trailers are dropped", chunked("1\r\nx\r\n0\r\nA: b\r\nContent-Length: 9\r\n\r\n"), chunkedHead, "body: x", "end"),
+        "a chunk size in capital letters with zeros", chunked("00A\r\n0123456789\r\n000\r\n\r\n"), chunkedHead,
+        "body: 0123456789", "end"),
+    .init(
+        "chunk extensions", chunked("1;a=b;c=\"d\\\"; e\";f=\"\"\r\nx\r\n0;z;y=1\r\n\r\n"), chunkedHead, "body: x",
+        "end"),
+    .init(
+        "trailers are dropped", chunked("1\r\nx\r\n0\r\nA: b\r\nContent-Length: 9\r\n\r\n"), chunkedHead, "body: x",
+        "end"),
     .init(
         "the coding in capital letters", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: CHUNKED\r\n\r\n0\r\n\r\n",
         "POST / @a chunked [transfer-encoding=CHUNKED]", "end"),
@@ -103,7 +113,9 @@ let acceptedVectors: [RequestVector] = [
         "a request behind chunks", chunked("0\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"), chunkedHead, "end", plainHead,
         "end"),
     .init("an unfinished head", "GET / HTTP/1.1\r\nHo", "inside a head"),
-    .init("an unfinished body", "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe", "PUT / @a length=5 [content-length=5]", "body: he"),
+    .init(
+        "an unfinished body", "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe",
+        "PUT / @a length=5 [content-length=5]", "body: he"),
 ]
 
 private func refused(_ name: String, _ input: String, _ refusal: String) -> RequestVector {
@@ -132,7 +144,8 @@ let refusedHeadVectors: [RequestVector] = [
     refused("an absolute target without authority", "GET http:///x HTTP/1.1\r\nHost: a\r\n\r\n", "badAuthority"),
     refused("an absolute target that ends early", "GET http:// HTTP/1.1\r\nHost: a\r\n\r\n", "badTarget"),
     refused("an absolute target with a user", "GET http://u@a/ HTTP/1.1\r\nHost: a\r\n\r\n", "badAuthority"),
-    refused("a target of 8,193 bytes", "GET /" + String(repeating: "a", count: 8192) + " HTTP/1.1\r\n", "targetTooLong"),
+    refused(
+        "a target of 8,193 bytes", "GET /" + String(repeating: "a", count: 8192) + " HTTP/1.1\r\n", "targetTooLong"),
     refused("HTTP/2.0", "GET / HTTP/2.0\r\nHost: a\r\n\r\n", "versionNotSupported"),
     refused("the HTTP/2 preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "versionNotSupported"),
     refused("HTTP/1.2", "GET / HTTP/1.2\r\n", "versionNotSupported"),
@@ -207,7 +220,8 @@ let refusedFramingVectors: [RequestVector] = [
         "chunked in two fields", field("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked"),
         "repeatedTransferEncoding"),
     refused(
-        "chunks in HTTP/1.0", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "transferEncodingInHTTP10"),
+        "chunks in HTTP/1.0", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "transferEncodingInHTTP10"),
 ]
 
 private func refusedChunks(_ name: String, _ body: String, _ refusal: String, before: String...) -> RequestVector {
@@ -254,7 +268,8 @@ let refusedBodyVectors: [RequestVector] = [
     refusedChunks("a folded trailer", "0\r\na: b\r\n c\r\n\r\n", "badTrailer"),
     refusedChunks("LF at the end of the trailers", "0\r\n\n", "badTrailer"),
     refusedChunks("CR at the end of the trailers", "0\r\n\rX", "badTrailer"),
-    refusedChunks("8 KiB of trailers", "0\r\na: " + String(repeating: "b", count: 8192) + "\r\n\r\n", "trailersTooLong"),
+    refusedChunks(
+        "8 KiB of trailers", "0\r\na: " + String(repeating: "b", count: 8192) + "\r\n\r\n", "trailersTooLong"),
 ]
 
 let allVectors = acceptedVectors + refusedHeadVectors + refusedFramingVectors + refusedBodyVectors

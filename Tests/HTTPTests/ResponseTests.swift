@@ -109,7 +109,7 @@ private let headGoldens: [HeadGolden] = [
 ]
 
 @Suite struct `Response head` {
-    private let date = "Sun, 06 Nov 1994 08:49:37 GMT"
+    private let date = "Date: Sun, 06 Nov 1994 08:49:37 GMT"
 
     @Test(arguments: headGoldens)
     func `is framed by us`(golden: HeadGolden) throws {
@@ -119,11 +119,11 @@ private let headGoldens: [HeadGolden] = [
         let head = ResponseHead(
             status: golden.status, request: request, bodyLength: golden.bodyLength, closes: golden.closes)
         var output: [UInt8] = []
-        head.write(to: &output, date: Array(date.utf8), headers: headers)
+        head.write(to: &output, date: Array("\(date)\r\n".utf8), headers: headers)
 
         var lines = golden.lines
         lines[0] = "HTTP/1.1 " + lines[0]
-        lines.insert("Date: \(date)", at: 1)
+        lines.insert(date, at: 1)
         #expect(head.framing == golden.framing)
         #expect(String(decoding: output, as: UTF8.self) == lines.joined(separator: "\r\n") + "\r\nX-A: b\r\n\r\n")
     }
@@ -133,8 +133,10 @@ private let headGoldens: [HeadGolden] = [
         headers.add("dAtE", "yesterday")
         var output: [UInt8] = []
         ResponseHead(status: 200, request: nil, bodyLength: 0, closes: false)
-            .write(to: &output, date: Array(date.utf8), headers: headers)
-        #expect(String(decoding: output, as: UTF8.self) == "HTTP/1.1 200 OK\r\nContent-Length: 0\r\ndAtE: yesterday\r\n\r\n")
+            .write(to: &output, date: Array("\(date)\r\n".utf8), headers: headers)
+        #expect(
+            String(decoding: output, as: UTF8.self) == "HTTP/1.1 200 OK\r\nContent-Length: 0\r\ndAtE: yesterday\r\n\r\n"
+        )
     }
 
     @Test(arguments: [100, 101, 199, 600, 0, -1])
@@ -150,7 +152,7 @@ private let headGoldens: [HeadGolden] = [
 
     @Test func `a refusal is a problem document`() {
         var output: [UInt8] = []
-        RefusalAnswer.write(.targetTooLong, to: &output, date: Array(date.utf8))
+        RefusalAnswer.write(.targetTooLong, to: &output, date: Array("\(date)\r\n".utf8))
         let body = """
             {"type":"/problems/bad-request","title":"The request is malformed","status":414,\
             "detail":"The request target is too long. Put large input into the body.","code":"bad-request"}
@@ -159,7 +161,7 @@ private let headGoldens: [HeadGolden] = [
         #expect(
             String(decoding: output, as: UTF8.self) == """
                 HTTP/1.1 414 URI Too Long\r
-                Date: \(date)\r
+                \(date)\r
                 Content-Length: \(body.utf8.count)\r
                 Connection: close\r
                 Content-Type: application/problem+json\r
@@ -186,20 +188,21 @@ private let headGoldens: [HeadGolden] = [
 }
 
 @Suite struct `HTTP date` {
-    @Test(arguments: [
-        (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"), (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
-        (-1, "Wed, 31 Dec 1969 23:59:59 GMT"), (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
-        (4_107_542_399, "Sun, 28 Feb 2100 23:59:59 GMT"), (1_798_761_599, "Thu, 31 Dec 2026 23:59:59 GMT"),
-    ] as [(Int64, String)])
+    @Test(
+        arguments: [
+            (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"), (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (-1, "Wed, 31 Dec 1969 23:59:59 GMT"), (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
+            (4_107_542_399, "Sun, 28 Feb 2100 23:59:59 GMT"), (1_798_761_599, "Thu, 31 Dec 2026 23:59:59 GMT"),
+        ] as [(Int64, String)])
     func `is written as RFC 9110 wants it`(seconds: Int64, text: String) {
         var date = HTTPDate()
-        let written = date.bytes(at: WallTime(seconds: seconds))
-        #expect(String(decoding: written, as: UTF8.self) == text)
+        let written = date.line(at: WallTime(seconds: seconds))
+        #expect(String(decoding: written, as: UTF8.self) == "Date: \(text)\r\n")
     }
 
     @Test func `changes when the second does`() {
         var date = HTTPDate()
-        let written = [1000, 1999, 2000, 1000].map { date.bytes(at: WallTime(milliseconds: $0)) }
+        let written = [1000, 1999, 2000, 1000].map { date.line(at: WallTime(milliseconds: $0)) }
         #expect(written[1] == written[0])
         #expect(written[2] != written[0])
         #expect(written[3] == written[0])

@@ -198,17 +198,17 @@ import Testing
             let loop = try Loop()
             let launcher = try process.attach(to: loop)
             try """
-                import os, time
+            import os, time
+            if os.fork() == 0:
+                os.setsid()
                 if os.fork() == 0:
-                    os.setsid()
-                    if os.fork() == 0:
-                        open("daemon", "w").write(str(os.getpid()))
-                        time.sleep(1000)
-                    os._exit(0)
-                while not os.path.exists("daemon") or not os.path.getsize("daemon"):
-                    time.sleep(0.01)
-                def handler(event, context): return 1
-                """.write(toFile: "\(path)/main.py", atomically: true, encoding: .utf8)
+                    open("daemon", "w").write(str(os.getpid()))
+                    time.sleep(1000)
+                os._exit(0)
+            while not os.path.exists("daemon") or not os.path.getsize("daemon"):
+                time.sleep(0.01)
+            def handler(event, context): return 1
+            """.write(toFile: "\(path)/main.py", atomically: true, encoding: .utf8)
             let package = try launcher.register(directory: path)
             var started: [WorkerProcess] = []
             for (index, runtime) in [RuntimeName.python3, .exec].enumerated() {

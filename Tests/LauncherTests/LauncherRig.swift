@@ -63,7 +63,8 @@ final class LauncherRig {
             atPath: folder.path(of: name), withIntermediateDirectories: true)
         for (file, text) in files {
             let isProgram = !file.contains(".") || file.hasSuffix(".sh")
-            try folder.write("\(name)/\(file)", text, mode: isProgram ? 0o755 : 0o644)
+            let path = try folder.write("\(name)/\(file)", text, mode: isProgram ? 0o755 : 0o644)
+            if isProgram { try Processes.waitUntilNobodyWrites(path) }
         }
         return folder.path(of: name)
     }
@@ -186,6 +187,11 @@ final class TestWorker {
 
     var exit: ExitReport? { end.report }
 
+    /// The folder it runs in: its package.
+    func folder() throws -> String {
+        try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(process.pid)/cwd")
+    }
+
     /// What has been written to the output pipe up to its end. Waits for the end.
     func output() throws -> String {
         var text: [UInt8] = []
@@ -210,6 +216,16 @@ enum Processes {
         defer { close(pidfd) }
         var entry = pollfd(fd: pidfd, events: Int16(POLLIN), revents: 0)
         #expect(poll(&entry, 1, 60_000) == 1, "process \(pid) lives on", sourceLocation: sourceLocation)
+    }
+
+    /// A process that another test starts meanwhile may hold a copy of the descriptor by which the file was written,
+    /// until it executes; so long the file can't be executed (ETXTBSY). A lease is granted when nobody writes.
+    static func waitUntilNobodyWrites(_ path: String) throws {
+        let file = open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { throw SupportError("open \(path): errno \(errno)") }
+        defer { close(file) }
+        // Source: fcntl(2), F_SETLEASE. A file system without leases says EINVAL; then there is nothing to wait for.
+        while fcntl(file, 1024, Int32(F_RDLCK)) < 0 && errno == EAGAIN { sched_yield() }
     }
 
     static func exists(_ pid: pid_t) -> Bool { kill(pid, 0) == 0 }

@@ -59,7 +59,8 @@ import Testing
         try LauncherRig.with { rig in
             let worker = try rig.python(Self.code)
             let answer = try call(
-                worker, "{'statusCode': 302, 'headers': {'Location': '/é', 'X-N': 5}, 'cookies': ['a=1', 'b=2; Secure']}")
+                worker,
+                "{'statusCode': 302, 'headers': {'Location': '/é', 'X-N': 5}, 'cookies': ['a=1', 'b=2; Secure']}")
             #expect(
                 answer.headers.map { "\($0.name)=\($0.value)" } == [
                     "location=/é", "x-n=5", "content-type=application/json", "set-cookie=a=1",
@@ -145,7 +146,7 @@ import Testing
                     return {"statusCode": 200, "headers": {"content-type": "text/event-stream"}, "body": chunks()}
                 """)
             let number = try worker.channel.request()
-            let folder = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(worker.process.pid)/cwd")
+            let folder = try worker.folder()
 
             for (index, name) in ["one", "two", "three"].enumerated() {
                 // The next chunk is not made before the last has been seen.

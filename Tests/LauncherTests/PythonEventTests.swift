@@ -49,8 +49,11 @@ import Testing
                 "not-utf8",
                 TestRequest(headers: [("content-type", "text/plain")], body: [0x61, 0xFF, 0x00])
             ),
-            ("form", TestRequest(
-                headers: [("content-type", "application/x-www-form-urlencoded")], body: Array("a=b&c=d".utf8))),
+            (
+                "form",
+                TestRequest(
+                    headers: [("content-type", "application/x-www-form-urlencoded")], body: Array("a=b&c=d".utf8))
+            ),
             ("no-type", TestRequest(body: Array("as it is".utf8))),
             ("webhook", TestRequest(headers: [("x-name", "Jürgen")], body: Array("{}".utf8), trigger: "webhook:17")),
         ]

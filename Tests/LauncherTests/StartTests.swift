@@ -51,9 +51,10 @@ import Testing
             let open = try Processes.descriptors(of: exec.process.pid)
             #expect(open[0] == "/dev/null")
             // Beside the worker's own: the host's signals, and its ends of the program's four pipes.
-            #expect(open.values.map { $0.prefix { $0 != ":" } }.sorted() == [
-                "/dev/null", "anon_inode", "pipe", "pipe", "pipe", "pipe", "pipe", "pipe", "socket",
-            ])
+            #expect(
+                open.values.map { $0.prefix { $0 != ":" } }.sorted() == [
+                    "/dev/null", "anon_inode", "pipe", "pipe", "pipe", "pipe", "pipe", "pipe", "socket",
+                ])
         }
     }
 
@@ -84,7 +85,8 @@ import Testing
 
     @Test func `has the limits that were ordered`() throws {
         try LauncherRig.with { rig in
-            let limits = "[resource.getrlimit(which) for which in (resource.RLIMIT_DATA, resource.RLIMIT_NOFILE, "
+            let limits =
+                "[resource.getrlimit(which) for which in (resource.RLIMIT_DATA, resource.RLIMIT_NOFILE, "
                 + "resource.RLIMIT_FSIZE, resource.RLIMIT_CORE)]"
             let package = try rig.package(["main.py": code("resource", limits)])
             var wanted = WorkerLimits()
@@ -268,6 +270,48 @@ import Testing
     private func zygote(of rig: LauncherRig) throws -> pid_t? {
         try rig.children().first { child in
             try Processes.descriptors(of: child)[6]?.hasPrefix("pipe") == true
+        }
+    }
+}
+
+@Suite struct `A host that refuses clone3` {
+    /// Docker's default profile answers ENOSYS to it. The filter is for the whole process, so it has one of its own.
+    @Test func `starts workers all the same`() async throws {
+        await #expect(processExitsWith: .success) {
+            try Filter.refuseClone3()
+            try LauncherRig.with { rig in
+                let python = try rig.python("def handler(event, context): return 1")
+                #expect(try python.channel.call().text == "1")
+                python.process.kill()
+                #expect(try rig.exit(of: python).ending == .killed(signal: SIGKILL))
+                #expect(try rig.script("echo 2").channel.call().text == "2\n")
+            }
+        }
+    }
+
+    private enum Filter {
+        private typealias Control = @convention(c) (Int32, UInt, UnsafeMutableRawPointer?, UInt, UInt) -> Int32
+
+        /// Source: seccomp(2); 435 is clone3 on every architecture.
+        static func refuseClone3() throws {
+            let control = unsafeBitCast(try #require(dlsym(nil, "prctl")), to: Control.self)
+            // struct sock_filter: the code's 16 bits, two jumps of 8, 32 of operand. Load the number; is it clone3?
+            let program: [UInt64] = [
+                instruction(0x20, 0, 0), instruction(0x15, 1, 435), instruction(0x06, 0, 0x0005_0000 | UInt64(ENOSYS)),
+                instruction(0x06, 0, 0x7FFF_0000),
+            ]
+            let noNewPrivileges: Int32 = 38
+            let seccomp: Int32 = 22
+            try #require(control(noNewPrivileges, 1, nil, 0, 0) == 0)
+            let result = program.withUnsafeBufferPointer { instructions in
+                var whole = (count: UInt64(instructions.count), first: instructions.baseAddress)
+                return control(seccomp, 2, &whole, 0, 0)
+            }
+            try #require(result == 0)
+        }
+
+        private static func instruction(_ code: UInt64, _ jumpIfFalse: UInt64, _ operand: UInt64) -> UInt64 {
+            code | jumpIfFalse << 24 | operand << 32
         }
     }
 }

@@ -320,7 +320,10 @@ extension WorkerChannel {
             let value = name + Int(number(bytes[at..<(at + 2)]))
             let end = value + Int(number(bytes[(at + 2)..<(at + 6)]))
             fields.append(
-                (String(decoding: bytes[name..<value], as: UTF8.self), String(decoding: bytes[value..<end], as: UTF8.self)))
+                (
+                    String(decoding: bytes[name..<value], as: UTF8.self),
+                    String(decoding: bytes[value..<end], as: UTF8.self)
+                ))
             at = end
         }
         return (fields, at)

@@ -90,7 +90,8 @@ private func refusal(_ text: String, sourceLocation: SourceLocation = #_sourceLo
         ("nmae: x", "1:1: nmae: there is no such key; did you mean 'name'?"),
         ("memorySize: 1GiB", "1:1: memorySize: there is no such key; did you mean 'memory'?"),
         ("entry: main", "did you mean 'handler'?"), ("Timeout: 3s", "did you mean 'timeout'?"),
-        ("queueLenghtMax: 3", "did you mean 'queueLengthMax'?"), ("<<: {}", "the tag tag:yaml.org,2002:merge is not understood"),
+        ("queueLenghtMax: 3", "did you mean 'queueLengthMax'?"),
+        ("<<: {}", "the tag tag:yaml.org,2002:merge is not understood"),
         ("zebra: 1", "there is no such key; The keys are name, runtime, handler, "),
         (String(repeating: "k", count: 300) + ": 1", "…: there is no such key"),
     ])
@@ -114,7 +115,10 @@ private func refusal(_ text: String, sourceLocation: SourceLocation = #_sourceLo
         ("min: 17", "4:6: min: must be 0 to max (16), not 17"),
         ("max: 0", "4:6: max: must be 1 to 1000, not 0"),
         ("queueLengthMax: 0", "4:17: queueLengthMax: must be 1 to 1000000, not 0"),
-        ("isolation: seald", "4:12: isolation: expected sealed, guarded or process, not 'seald'; did you mean 'sealed'?"),
+        (
+            "isolation: seald",
+            "4:12: isolation: expected sealed, guarded or process, not 'seald'; did you mean 'sealed'?"
+        ),
         ("contract: exec", "4:11: contract: runtime python3 speaks lambda, not exec"),
         ("contract: lamda", "did you mean 'lambda'?"),
         ("showErrors: yes", "4:13: showErrors: expected true or false, not 'yes'"),
@@ -141,7 +145,10 @@ private func refusal(_ text: String, sourceLocation: SourceLocation = #_sourceLo
         ("# nothing", "name: is missing"), ("name: hello", "runtime: is missing; write runtime: python3"),
         ("name: hello\nruntime: python3", "handler: is missing; write handler: main.handler"),
         ("name: Hello", "1:7: name: character 1 of the name is not allowed"),
-        ("name: hello\nruntime: python\nhandler: a.b", "2:10: runtime: expected python3 or exec, not 'python'; did you mean"),
+        (
+            "name: hello\nruntime: python\nhandler: a.b",
+            "2:10: runtime: expected python3 or exec, not 'python'; did you mean"
+        ),
         ("name: hello\nruntime: python3\nhandler: main", "3:10: handler: must be module.function"),
         ("- name: hello", "1:1: expected lines of key: value, such as name: hello"), ("hello", "1:1: expected lines"),
     ])
@@ -164,7 +171,9 @@ private func refusal(_ text: String, sourceLocation: SourceLocation = #_sourceLo
         for level in 1...30 { laughs += "a\(level): &a\(level) [*a\(level - 1), *a\(level - 1)]\n" }
         #expect(refusal(laughs + "? *a30\n: 1\n").contains("61 references"))
         // Text that only looks like it is text.
-        #expect(throws: Never.self) { try parse(minimal + "description: \"R&D, a &b and *c\"\nenv: {CRON: '*/5 * * * *'}\n") }
+        #expect(throws: Never.self) {
+            try parse(minimal + "description: \"R&D, a &b and *c\"\nenv: {CRON: '*/5 * * * *'}\n")
+        }
     }
 
     @Test func `may not be nested deeply`() {
@@ -176,7 +185,9 @@ private func refusal(_ text: String, sourceLocation: SourceLocation = #_sourceLo
     @Test(.seeded) func `of random damage is read or refused`() {
         var random = SplitMix64.forThisTest()
         let good = Array((minimal + "env: {A: 'x', B: |2\n  y\n}\nmemory: 128MiB\ndescription: >-\n  a\n  b\n").utf8)
-        let pieces = ["&a ", "*a ", "[", "]", "{", "}", ": ", "- ", "? ", "\n", "\t", "!!x ", "'", "\"", "\u{0}", "%", "\\u"]
+        let pieces = [
+            "&a ", "*a ", "[", "]", "{", "}", ": ", "- ", "? ", "\n", "\t", "!!x ", "'", "\"", "\u{0}", "%", "\\u",
+        ]
         for _ in 0..<3000 {
             var bytes = good
             for _ in 0..<Int.random(in: 1...5, using: &random) {

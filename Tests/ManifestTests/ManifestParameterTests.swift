@@ -47,7 +47,8 @@ import Testing
             nil,
             Self.minimal + [
                 ("memory", "256MiB"), ("timeout", "5s"), ("concurrency", "2"), ("min", "1"), ("max", "3"),
-                ("queueLengthMax", "9"), ("bodyMax", "1MiB"), ("idleTimeout", "1m"), ("isolation", "guarded"), ("description", "a: b"),
+                ("queueLengthMax", "9"), ("bodyMax", "1MiB"), ("idleTimeout", "1m"), ("isolation", "guarded"),
+                ("description", "a: b"),
                 ("showErrors", "true"), ("contract", "lambda"), ("env", "A=1=2"), ("env", "B="),
             ])
         #expect(given == written)
@@ -72,7 +73,8 @@ import Testing
 
     @Test func `are blamed by their name`() {
         #expect(Self.refusal(Self.file, [("memory", "12")]).hasPrefix("parameter memory: expected a size"))
-        #expect(Self.refusal(Self.file, [("memroy", "12MiB")]).hasPrefix("parameter memroy: there is no such key; did you"))
+        #expect(
+            Self.refusal(Self.file, [("memroy", "12MiB")]).hasPrefix("parameter memroy: there is no such key; did you"))
         #expect(Self.refusal(Self.file, [("max", "5"), ("max", "6")]) == "parameter max: is given twice; give it once")
         #expect(Self.refusal(Self.file, [("env", "A")]).hasPrefix("parameter env: expected NAME=VALUE"))
         #expect(Self.refusal(Self.file, [("env", "A B=1")]).hasPrefix("parameter env: 'A B' is no variable name"))

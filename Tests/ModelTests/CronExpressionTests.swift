@@ -147,6 +147,7 @@ import Testing
         ("@every", 6, "@every needs a duration", "write '@every 90s' or '@every 1h30m'"),
         ("@every 500ms", 7, "'500ms' has a fraction of a second", "use whole seconds"),
         ("@every 0s", 7, "'0s' is out of range", "@every takes 1s to 36500d"),
+        ("@every 200000d", 7, "'200000d' is out of range", "@every takes 1s to 36500d"),
         ("@every 10s phase 10s", 17, "the phase is not shorter than the period", "use 0s to less than 10s"),
         ("@daily 5", 7, "@daily takes nothing behind it", "write @daily alone, or five fields"),
         (

@@ -161,4 +161,27 @@ import Testing
             #expect(again == sample.expression, sample.comment)
         }
     }
+
+    /// Texts made of what the notation is made of, and some bytes that it is not made of.
+    @Test(.seeded) func `any text is read, or refused with a place inside it`() {
+        let pieces = [
+            "*", "/", "-", ",", "0", "1", "5", "7", "9", "31", "59", "60", "999999999999", "L", "W", "LW", "#", "?",
+            "H",
+            "H(", ")", "+", " ", " ", " ", " ", "\t", "mon", "JAN", "@every", "@daily", "1h", "phase", "CRON_TZ=",
+            "UTC",
+            "Europe/Riga", "é", "\u{0}", "_", "2030",
+        ]
+        var random = SplitMix64.forThisTest()
+        for _ in 0..<5000 {
+            let count = Int.random(in: 0...14, using: &random)
+            let text = (0..<count).map { _ in pieces[Int.random(in: 0..<pieces.count, using: &random)] }.joined()
+            do {
+                let expression = try CronExpression(text)
+                #expect(
+                    expression.next(after: WallTime(seconds: 1_800_000_000), in: .utc).map { $0.seconds > 0 } != false)
+            } catch {
+                #expect((0...text.utf8.count).contains(error.position), "'\(text)': \(error)")
+            }
+        }
+    }
 }

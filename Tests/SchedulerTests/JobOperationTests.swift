@@ -118,6 +118,16 @@ import Testing
         #expect(rig.lines(job) == ["00:01:00 fired"])
     }
 
+    @Test func `what was due before a job was created is nobody's`() throws {
+        let rig = try rig()
+        let job = try rig.job("tick", rig.cron("* * * * *"), missed: .all)
+        rig.advance(.seconds(600))
+        #expect(try answer { rig.scheduler.create(job, then: $0) }.cursor == rig.now)
+        rig.advance(.seconds(60))
+
+        #expect(rig.lines(job) == ["00:11:00 fired"])
+    }
+
     @Test func `a job runs now, whatever its schedule and status`() throws {
         let rig = try rig()
         let job = try rig.create("yearly", rig.cron("0 0 1 1 *"), input: "x")

@@ -70,7 +70,8 @@ import Testing
 
 @Suite(.serialized, .needs(.root)) struct `A full disk` {
     /// A small file system in memory, gone after the test.
-    private static func withDisk(bytes: Int, _ body: (_ mount: String, _ folder: TemporaryFolder) throws -> Void) throws {
+    private static func withDisk(bytes: Int, _ body: (_ mount: String, _ folder: TemporaryFolder) throws -> Void) throws
+    {
         try TemporaryFolder.with { folder in
             let point = folder.path(of: "disk")
             try FileManager.default.createDirectory(atPath: point, withIntermediateDirectories: false)

@@ -88,7 +88,9 @@ import Testing
             try rig.write { try $0.setAlias(Sample.alias("live"), of: version.name, to: version.number) }
             try rig.write { try $0.createJob(job) }
 
-            try rig.expectFailure(.inUse(.function(version.name), by: "job 'nightly'")) { try $0.deleteFunction(version.name) }
+            try rig.expectFailure(.inUse(.function(version.name), by: "job 'nightly'")) {
+                try $0.deleteFunction(version.name)
+            }
             try rig.write { try $0.deleteJob(job.id) }
             try rig.write { try $0.deleteFunction(version.name) }
 
@@ -117,7 +119,8 @@ import Testing
             try rig.write { try $0.deleteAlias(Sample.alias("live"), of: first.name) }
             try rig.write { try $0.deleteVersion(first.key) }
             try rig.write { try $0.deleteJob(job.id) }
-            #expect(try refusal(second) == .inUse(.version(second.key), by: "function 'hello', whose only version it is"))
+            #expect(
+                try refusal(second) == .inUse(.version(second.key), by: "function 'hello', whose only version it is"))
             #expect(try rig.read { try $0.catalog() }.functions[first.name]?.versions == [second])
         }
     }
@@ -134,8 +137,12 @@ import Testing
             #expect(entry?.version(live) == second)
 
             let missing = VersionKey(name: first.name, number: Sample.number(9))
-            try rig.expectFailure(.notFound(.version(missing))) { try $0.setAlias(live, of: first.name, to: missing.number) }
-            try rig.expectFailure(.notFound(.function(Sample.name("none")))) { try $0.setAlias(live, of: Sample.name("none"), to: first.number) }
+            try rig.expectFailure(.notFound(.version(missing))) {
+                try $0.setAlias(live, of: first.name, to: missing.number)
+            }
+            try rig.expectFailure(.notFound(.function(Sample.name("none")))) {
+                try $0.setAlias(live, of: Sample.name("none"), to: first.number)
+            }
             for index in 1..<StoreLimit.aliasesPerFunctionMax {
                 try rig.write { try $0.setAlias(Sample.alias("a\(index)"), of: first.name, to: first.number) }
             }
@@ -144,8 +151,12 @@ import Testing
             try rig.write { try $0.setAlias(live, of: first.name, to: first.number) }
             let job = try Sample.job("nightly", number: 1, function: "hello@live")
             try rig.write { try $0.createJob(job) }
-            try rig.expectFailure(.inUse(.alias(live, of: first.name), by: "job 'nightly'")) { try $0.deleteAlias(live, of: first.name) }
-            try rig.expectFailure(.notFound(.alias(Sample.alias("more"), of: first.name))) { try $0.deleteAlias(Sample.alias("more"), of: first.name) }
+            try rig.expectFailure(.inUse(.alias(live, of: first.name), by: "job 'nightly'")) {
+                try $0.deleteAlias(live, of: first.name)
+            }
+            try rig.expectFailure(.notFound(.alias(Sample.alias("more"), of: first.name))) {
+                try $0.deleteAlias(Sample.alias("more"), of: first.name)
+            }
         }
     }
 }

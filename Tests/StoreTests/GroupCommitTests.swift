@@ -1,7 +1,9 @@
 // Requests on their way through the store's thread: grouped, answered after the commit, refused when too many.
 
 import EventLoop
+import Foundation
 import Model
+import Synchronization
 import TestSupport
 import Testing
 
@@ -155,6 +157,57 @@ import Testing
     }
 }
 
+/// Tells on which thread it ended.
+private final class Token {
+    private let ended: (pthread_t) -> Void
+    init(_ ended: @escaping (pthread_t) -> Void) { self.ended = ended }
+    deinit { ended(pthread_self()) }
+}
+
+@Suite struct `A store's callbacks` {
+    @Test func `end on the loop's thread with all they hold`() throws {
+        try StoreRig.with { rig in
+            let ended = Mutex<[Bool]>([])
+            let loopThread = pthread_self()
+            let count = 500
+            func ask(_ number: Int) {
+                let token = Token { thread in ended.withLock { $0.append(thread == loopThread) } }
+                rig.store.enqueue([Sample.queued(number)]) { _ in
+                    withExtendedLifetime(token) {}
+                    if number == count { rig.loop.stop() } else { ask(number + 1) }
+                }
+            }
+            ask(1)
+            rig.run()
+            #expect(ended.withLock { $0.count } >= count - 1)
+            #expect(ended.withLock { $0.allSatisfy { $0 } })
+            try rig.answer { rig.store.advance([], then: $0) }
+        }
+    }
+}
+
+@Suite struct `A store's upkeep` {
+    @Test func `prunes by itself what is no longer kept`() throws {
+        var retention = Retention()
+        retention.executions = 100
+        try StoreRig.with(retention: retention) { rig in
+            // Not looked at before so many rows were written.
+            let rows = StoreLimit.rowsBetweenPrunes
+            let records = (0..<rows).map { Sample.record($0) }
+            for begin in stride(from: 0, to: rows, by: 500) {
+                try rig.answer { rig.store.record(Array(records[begin..<begin + 500]), then: $0) }
+            }
+            func oldest() throws -> ExecutionRecord? {
+                try? rig.answer { rig.store.execution(records[rows - 101].id, then: $0) }
+            }
+            // It happens between requests, so requests make the test wait for it.
+            while try oldest() != nil {}
+            let page = try rig.answer { rig.store.executions(ExecutionFilter(limit: 1000), then: $0) }
+            #expect(page.records == records.suffix(100).reversed())
+        }
+    }
+}
+
 @Suite struct `A store's catalog` {
     @Test func `is new before the request is answered`() throws {
         try StoreRig.with { rig in
@@ -162,7 +215,9 @@ import Testing
             rig.store.onCatalog = { catalog in
                 told.append(
                     Dictionary(
-                        uniqueKeysWithValues: catalog.functions.map { ($0.key.text, $0.value.versions.map(\.number.value)) }))
+                        uniqueKeysWithValues: catalog.functions.map {
+                            ($0.key.text, $0.value.versions.map(\.number.value))
+                        }))
             }
             let name = Sample.name("hello")
             func publish() throws -> FunctionVersion {
@@ -183,7 +238,10 @@ import Testing
             try rig.answer { rig.store.deleteVersion(first.key, then: $0) }
             try rig.answer { rig.store.deleteFunction(name, then: $0) }
 
-            #expect(told == [["hello": [1]], ["hello": [1, 2]], ["hello": [1, 2]], ["hello": [1, 2]], ["hello": [2]], [:]])
+            #expect(
+                told == [
+                    ["hello": [1]], ["hello": [1, 2]], ["hello": [1, 2]], ["hello": [1, 2]], ["hello": [2]], [:],
+                ])
             #expect(try rig.failure { rig.store.deleteFunction(name, then: $0) } == .notFound(.function(name)))
         }
     }

@@ -137,7 +137,8 @@ import Testing
 
             #expect(entered == first)
             #expect(enteredAgain == [again[1]])
-            #expect(try rig.read { try $0.unfinished(limit: 10, after: nil) }.map(\.id) == [Sample.id(1), Sample.id(2)])
+            #expect(
+                try rig.read { try $0.unfinished(limit: 10, after: nil) }.map(\.id) == [Sample.id(1), Sample.id(2)])
             #expect(try rig.read { try $0.ticks(of: job.id, limit: 10) } == [again[1], first[1], first[0]])
             #expect(try rig.read { try $0.ticks(of: job.id, limit: 1) } == [again[1]])
             #expect(try rig.read { try $0.job(job.id) }.cursor == cursor.cursor)
@@ -195,8 +196,9 @@ import Testing
                 }
             }
             let month = Retention.standard.failedTicksFor
-            #expect(try prune(after: month + .seconds(60 * 500)) ==
-                failures.filter { $0 > 500 } + [950] + Array(961...1000) + Array(2000..<2060))
+            #expect(
+                try prune(after: month + .seconds(60 * 500)) == failures.filter { $0 > 500 } + [950] + Array(961...1000)
+                    + Array(2000..<2060))
         }
     }
 }

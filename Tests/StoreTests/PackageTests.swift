@@ -220,7 +220,8 @@ import Testing
                     let reach = Bool.random(using: &random) ? min(200, bytes.count) : bytes.count
                     let offset = Int.random(in: 0..<reach, using: &random)
                     let place = Bool.random(using: &random) ? offset : bytes.count - 1 - offset
-                    bytes[place] = [0, 1, 0x7F, 0x80, 0xFF, UInt8.random(in: .min ... .max, using: &random)]
+                    bytes[place] =
+                        [0, 1, 0x7F, 0x80, 0xFF, UInt8.random(in: .min ... .max, using: &random)]
                         .randomElement(using: &random) ?? 0
                 }
                 if round % 7 == 0 { bytes.removeLast(Int.random(in: 0..<bytes.count, using: &random)) }

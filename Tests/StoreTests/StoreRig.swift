@@ -19,19 +19,22 @@ final class StoreRig {
 
     /// Opens a store in `directory`, runs `body`, closes the store and the loop.
     static func with(
-        directory: String, virtual: VirtualTime? = nil, _ body: (StoreRig) throws -> Void
+        directory: String, virtual: VirtualTime? = nil, retention: Retention = .standard,
+        _ body: (StoreRig) throws -> Void
     ) throws {
         let loop = try Loop(virtual: virtual)
         defer { loop.close() }
-        let rig = StoreRig(loop, try Store(directory: directory, loop: loop), drivesTimers: virtual == nil)
+        let rig = StoreRig(loop, try Store(directory: directory, loop: loop, retention: retention), drivesTimers: virtual == nil)
         defer { rig.close() }
         try body(rig)
     }
 
     /// The same in a fresh folder.
-    static func with(virtual: VirtualTime? = nil, _ body: (StoreRig) throws -> Void) throws {
+    static func with(
+        virtual: VirtualTime? = nil, retention: Retention = .standard, _ body: (StoreRig) throws -> Void
+    ) throws {
         try TemporaryFolder.with { folder in
-            try with(directory: folder.path(of: "data"), virtual: virtual, body)
+            try with(directory: folder.path(of: "data"), virtual: virtual, retention: retention, body)
         }
     }
 

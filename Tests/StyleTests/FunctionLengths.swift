@@ -79,7 +79,8 @@ struct FunctionLength: Equatable {
         var found: [FunctionLength] = []
         var start: Int?
         for (index, line) in code.enumerated() {
-            if start == nil, line.hasSuffix("{"), begins(line) || (index > 0 && line == "{" && begins(code[index - 1])) {
+            if start == nil, line.hasSuffix("{"), begins(line) || (index > 0 && line == "{" && begins(code[index - 1]))
+            {
                 start = line == "{" ? index - 1 : index
             } else if let first = start, line.hasPrefix("}") {
                 found.append(FunctionLength(line: first + 1, lines: index - first + 1))

@@ -49,13 +49,13 @@ private struct Allowance {
     private static let foundationInModel = "Sources/Model/Cron/"
 
     @Test func `is kept by every import`() throws {
-        for file in try Project.files() where file.area == "Sources" && file.language == .swift {
+        for file in try Project.files.get() where file.area == "Sources" && file.language == .swift {
             for finding in Self.findings(in: file) { Issue.record("\(finding)") }
         }
     }
 
     @Test func `names every room, and no other`() throws {
-        let found = Set(try Project.files().compactMap(\.room))
+        let found = Set(try Project.files.get().compactMap(\.room))
         #expect(found.subtracting(Self.rooms.keys).subtracting(Self.borders) == [])
         #expect(Set(Self.rooms.keys).subtracting(found) == [])
     }
@@ -72,7 +72,8 @@ private struct Allowance {
 
     @Test(arguments: [
         ("Sources/Gateway/A.swift", "import Store"), ("Sources/Gateway/A.swift", "public import struct Launcher.Order"),
-        ("Sources/HTTP/A.swift", "import Foundation"), ("Sources/HTTP/A.swift", "@testable import FoundationEssentials"),
+        ("Sources/HTTP/A.swift", "import Foundation"),
+        ("Sources/HTTP/A.swift", "@testable import FoundationEssentials"),
         ("Sources/Store/A.swift", "internal import CLibuv"), ("Sources/Model/Time.swift", "import Foundation"),
         ("Sources/Model/A.swift", "import Glibc"), ("Sources/Client/A.swift", "import Server"),
         ("Sources/Attic/A.swift", "import Model"), ("Sources/Manifest/A.swift", "import GRDB"),
@@ -85,7 +86,8 @@ private struct Allowance {
     @Test(arguments: [
         ("Sources/Gateway/A.swift", "public import Dispatcher"), ("Sources/Model/Cron/A.swift", "import Foundation"),
         ("Sources/Store/A.swift", "import GRDB"), ("Sources/HTTP/A.swift", "// import Foundation"),
-        ("Sources/EventLoop/A.swift", "internal import Synchronization"), ("Sources/HTTP/A.swift", "important(\"import Store\")"),
+        ("Sources/EventLoop/A.swift", "internal import Synchronization"),
+        ("Sources/HTTP/A.swift", "important(\"import Store\")"),
     ])
     func `leaves the others alone`(path: String, line: String) throws {
         let file = try #require(SourceFile(path: path, text: "// A\n\n\(line)\n"))

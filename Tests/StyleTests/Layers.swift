@@ -1,69 +1,81 @@
 // Takes a file apart into code and comments, so that a rule about code is not broken by a sentence about it. It knows
 // just enough of each language: comments and literals, no grammar.
 
-/// The two layers of a text. Each has the text's length and line ends; what belongs to the other is a space.
+/// The two layers of a text. Each has the text's lines; what belongs to the other is spaces.
 struct Layers {
-    private(set) var code: String
-    private(set) var comments: String
+    let code: String
+    let comments: String
 
     init(of text: String, in language: Language) {
-        var splitter = Splitter(text: Array(text.unicodeScalars), language: language)
-        splitter.readCode(untilParenthesis: false)
-        code = String(String.UnicodeScalarView(splitter.code))
-        comments = String(String.UnicodeScalarView(splitter.comments))
+        var splitter = Splitter(text: Array(text.utf8), language: language)
+        splitter.readCode(isInterpolation: false)
+        code = String(decoding: splitter.code, as: UTF8.self)
+        comments = String(decoding: splitter.comments, as: UTF8.self)
     }
 }
 
+/// Bytes, since a debug build spends seconds on characters.
 private struct Splitter {
     private enum Layer { case code, comment, literal }
 
-    private let text: [Unicode.Scalar]
+    private let text: [UInt8]
     private let language: Language
     private var place = 0
-    private(set) var code: [Unicode.Scalar] = []
-    private(set) var comments: [Unicode.Scalar] = []
+    private(set) var code: [UInt8]
+    private(set) var comments: [UInt8]
 
-    init(text: [Unicode.Scalar], language: Language) {
+    private static let lineEnd = UInt8(ascii: "\n")
+    private static let space = UInt8(ascii: " ")
+    private static let hash = UInt8(ascii: "#")
+    private static let backslash = UInt8(ascii: "\\")
+    /// A byte that is none of these begins neither a comment nor a literal.
+    private static let beginnings = Set("/#\"'`<\\()".utf8)
+    /// What stands before a word of the shell.
+    private static let beforeWords = Set(" \t\n;(".utf8)
+
+    init(text: [UInt8], language: Language) {
         self.text = text
         self.language = language
-        code.reserveCapacity(text.count)
-        comments.reserveCapacity(text.count)
+        code = text.map { $0 == Self.lineEnd ? $0 : Self.space }
+        comments = code
     }
 
     /// Reads code, up to the end or to the parenthesis that closes an interpolation.
-    mutating func readCode(untilParenthesis isInterpolation: Bool) {
+    mutating func readCode(isInterpolation: Bool) {
         var depth = 0
         while place < text.count {
-            if startsComment() { continue }
-            if startsLiteral() { continue }
-            if isInterpolation {
-                if text[place] == "(" { depth += 1 }
-                if text[place] == ")" {
-                    if depth == 0 { return }
-                    depth -= 1
-                }
+            let byte = text[place]
+            guard Self.beginnings.contains(byte) else {
+                take(.code)
+                continue
             }
+            if startsComment(byte) || startsLiteral(byte) { continue }
+            if byte == UInt8(ascii: "(") { depth += 1 }
+            if byte == UInt8(ascii: ")") { depth -= 1 }
             take(.code)
+            if isInterpolation && depth < 0 { return }
         }
     }
 
-    private mutating func startsComment() -> Bool {
+    private mutating func startsComment(_ byte: UInt8) -> Bool {
         switch language {
         case .swift, .c:
-            if isHere("//") {
+            guard byte == UInt8(ascii: "/"), place + 1 < text.count else { return false }
+            if text[place + 1] == byte {
                 takeLine(.comment)
-                return true
+            } else if text[place + 1] == UInt8(ascii: "*") {
+                readBlockComment()
+            } else {
+                return false
             }
-            guard isHere("/*") else { return false }
-            readBlockComment()
-            return true
         case .python, .shell:
             // In a shell `#` begins a comment only where a word could begin.
-            guard text[place] == "#", language == .python || place == 0 || " \t\n;(".unicodeScalars.contains(text[place - 1])
+            guard byte == Self.hash,
+                language == .python || place == 0 || Self.beforeWords.contains(text[place - 1])
             else { return false }
             takeLine(.comment)
-            return true
         }
+        return true
     }
 
     private mutating func readBlockComment() {
@@ -81,98 +93,98 @@ private struct Splitter {
         } while depth > 0 && place < text.count
     }
 
-    private mutating func startsLiteral() -> Bool {
+    private mutating func startsLiteral(_ byte: UInt8) -> Bool {
+        let isDouble = byte == UInt8(ascii: "\"")
+        let isQuote = isDouble || byte == UInt8(ascii: "'")
         switch language {
-        case .swift: return startsSwiftLiteral()
+        case .swift: return startsSwiftLiteral(byte)
         case .c:
-            guard text[place] == "\"" || text[place] == "'" else { return false }
-            readQuoted(String(text[place]), escapes: true)
+            guard isQuote else { return false }
+            readQuoted(isDouble ? "\"" : "'", escapes: true)
         case .python:
-            guard text[place] == "\"" || text[place] == "'" else { return false }
-            let triple = String(repeating: String(text[place]), count: 3)
-            readQuoted(isHere(triple) ? triple : String(text[place]), escapes: true)
+            guard isQuote else { return false }
+            let triple = isDouble ? "\"\"\"" : "'''"
+            readQuoted(isHere(triple) ? triple : isDouble ? "\"" : "'", escapes: true)
         case .shell:
             if isHere("<<") && !isHere("<<<") { return readHereDocument() }
-            if text[place] == "\\" {
+            if byte == Self.backslash {
                 take(.code)
                 take(.literal)
                 return true
             }
-            guard text[place] == "\"" || text[place] == "'" else { return false }
-            readQuoted(String(text[place]), escapes: text[place] == "\"")
+            guard isQuote else { return false }
+            readQuoted(isDouble ? "\"" : "'", escapes: isDouble)
         }
         return true
     }
 
-    private mutating func startsSwiftLiteral() -> Bool {
-        if text[place] == "`" {
+    private mutating func startsSwiftLiteral(_ byte: UInt8) -> Bool {
+        if byte == UInt8(ascii: "`") {
             readQuoted("`", escapes: false)
             return true
         }
-        var hashes = 0
-        while place + hashes < text.count && text[place + hashes] == "#" { hashes += 1 }
-        guard place + hashes < text.count, text[place + hashes] == "\"" else { return false }
+        guard byte == UInt8(ascii: "\"") || byte == Self.hash else { return false }
+        let hashes = text[place...].prefix { $0 == Self.hash }.count
+        guard place + hashes < text.count, text[place + hashes] == UInt8(ascii: "\"") else { return false }
         take(.code, hashes)
         readSwiftString(quotes: isHere("\"\"\"") ? "\"\"\"" : "\"", hashes: String(repeating: "#", count: hashes))
         return true
     }
 
     private mutating func readSwiftString(quotes: String, hashes: String) {
-        take(.code, quotes.count)
+        let end = quotes + hashes
+        let escape = "\\\(hashes)"
+        take(.code, quotes.utf8.count)
         while place < text.count {
-            if isHere(quotes + hashes) {
-                take(.code, quotes.count + hashes.count)
+            if text[place] == UInt8(ascii: "\""), isHere(end) {
+                take(.code, end.utf8.count)
                 return
             }
-            if isHere("\\\(hashes)(") {
-                take(.code, 2 + hashes.count)
-                readCode(untilParenthesis: true)
+            if text[place] == Self.backslash, isHere(escape) {
+                let isInterpolation = isHere("\(escape)(")
+                take(isInterpolation ? .code : .literal, escape.utf8.count + 1)
+                if isInterpolation { readCode(isInterpolation: true) }
             } else {
-                take(.literal, isHere("\\\(hashes)") ? 2 + hashes.count : 1)
+                take(.literal)
             }
         }
     }
 
     private mutating func readQuoted(_ quote: String, escapes: Bool) {
-        take(.code, quote.count)
-        while place < text.count && !isHere(quote) { take(.literal, escapes && text[place] == "\\" ? 2 : 1) }
-        take(.code, quote.count)
+        take(.code, quote.utf8.count)
+        while place < text.count {
+            if text[place] == quote.utf8.first, isHere(quote) { break }
+            take(.literal, escapes && text[place] == Self.backslash ? 2 : 1)
+        }
+        take(.code, quote.utf8.count)
     }
 
     /// `<<WORD`: what follows up to a line with the word alone is data.
     private mutating func readHereDocument() -> Bool {
-        let line = String(String.UnicodeScalarView(text[place...].prefix { $0 != "\n" }))
-        let word = line.dropFirst(2).drop { "-'\"\\ ".contains($0) }.prefix { $0.isLetter || $0 == "_" }
+        let head = String(decoding: text[place...].prefix { $0 != Self.lineEnd }, as: UTF8.self)
+        let word = head.dropFirst(2).drop { "-'\"\\ ".contains($0) }.prefix { $0.isLetter || $0 == "_" }
         takeLine(.code)
         while place < text.count && !word.isEmpty {
-            let start = place
             take(.literal)
-            while place < text.count && text[place] != "\n" { take(.literal) }
-            let content = String(String.UnicodeScalarView(text[start..<place]))
+            let start = place
+            takeLine(.literal)
+            let content = String(decoding: text[start..<place], as: UTF8.self)
             if content.drop(while: \.isWhitespace) == word { break }
         }
         return true
     }
 
     private func isHere(_ string: String) -> Bool {
-        var index = place
-        for scalar in string.unicodeScalars {
-            guard index < text.count, text[index] == scalar else { return false }
-            index += 1
-        }
-        return true
+        place + string.utf8.count <= text.count && text[place...].starts(with: string.utf8)
     }
 
     private mutating func takeLine(_ layer: Layer) {
-        while place < text.count && text[place] != "\n" { take(layer) }
+        while place < text.count && text[place] != Self.lineEnd { take(layer) }
     }
 
     private mutating func take(_ layer: Layer, _ count: Int = 1) {
         for _ in 0..<count where place < text.count {
-            let scalar = text[place]
-            let isLineEnd = scalar == "\n"
-            code.append(layer == .code || isLineEnd ? scalar : " ")
-            comments.append(layer == .comment || isLineEnd ? scalar : " ")
+            if layer == .code { code[place] = text[place] } else if layer == .comment { comments[place] = text[place] }
             place += 1
         }
     }

@@ -37,7 +37,8 @@ struct Rule: Sendable, CustomTestStringConvertible {
 
     /// A rule about a pattern that must not be found in the code, or in another layer.
     init(
-        _ name: String, pattern: String, in layer: KeyPath<SourceFile, [String]> & Sendable = \.code, advice: String,
+        _ name: String, pattern: String, in layer: any KeyPath<SourceFile, [String]> & Sendable = \.code,
+        advice: String,
         applies: @escaping @Sendable (SourceFile) -> Bool = { _ in true }, bad: [Sample], good: [Sample]
     ) {
         self.init(

@@ -59,15 +59,15 @@ struct SourceFile: Sendable {
         return parts.count > 2 && parts[0] == "Sources" ? String(parts[1]) : nil
     }
 
-    /// The numbers of the lines of `layer` in which `pattern` is found.
+    /// The numbers of the lines of `layer` in which a match of `pattern` begins; `^` and `$` are the ends of a line.
     func lines(of layer: KeyPath<SourceFile, [String]>, matching pattern: String) -> [Int] {
-        guard let expression = try? NSRegularExpression(pattern: pattern) else {
+        guard let expression = try? NSRegularExpression(pattern: pattern, options: .anchorsMatchLines) else {
             preconditionFailure("\(pattern) is no regular expression")
         }
-        return self[keyPath: layer].enumerated().compactMap { index, line in
-            let range = NSRange(line.startIndex..., in: line)
-            return expression.firstMatch(in: line, range: range) == nil ? nil : index + 1
-        }
+        let text = self[keyPath: layer].joined(separator: "\n")
+        let matches = expression.matches(in: text, range: NSRange(text.startIndex..., in: text))
+        let starts = matches.compactMap { Range($0.range, in: text)?.lowerBound }
+        return starts.map { start in text.utf8[..<start].count { $0 == UInt8(ascii: "\n") } + 1 }
     }
 
     private static func split(_ text: String) -> [String] {
@@ -79,11 +79,14 @@ struct SourceFile: Sendable {
 
 /// The project's folder and what is in it.
 enum Project {
-    static let folder = URL(fileURLWithPath: #filePath)
+    static let folder = URL(fileURLWithPath: #filePath).resolvingSymlinksInPath()
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
-    /// All files that the rules are about. Folders that begin with a dot hold what tools made, but for `.ci`.
-    static func files() throws -> [SourceFile] {
+    /// All files that the rules are about, read once.
+    static let files = Result { try readFiles() }
+
+    /// Folders that begin with a dot hold what tools made, but for `.ci`.
+    private static func readFiles() throws -> [SourceFile] {
         var found: [SourceFile] = []
         for area in ["Sources", "Tests", "Runtime", "Functions", ".ci", "Package.swift"] {
             found += try files(at: folder.appendingPathComponent(area), path: area)

@@ -3,10 +3,8 @@
 import Testing
 
 @Suite struct `Tidy code` {
-    private static let files = Result { try Project.files() }
-
     @Test(arguments: Rule.all) func `keeps each rule`(rule: Rule) throws {
-        for finding in try Self.files.get().flatMap(rule.findings) { Issue.record("\(finding)") }
+        for finding in try Project.files.get().flatMap(rule.findings) { Issue.record("\(finding)") }
     }
 
     @Test(arguments: Rule.all) func `is told apart by each rule`(rule: Rule) throws {
@@ -28,7 +26,7 @@ import Testing
         ("Tests/StyleTests/TidyTests.swift", .swift), ("Package.swift", .swift),
     ])
     func `is looked for everywhere`(path: String, language: Language) throws {
-        #expect(try Self.files.get().first { $0.path == path }?.language == language)
+        #expect(try Project.files.get().first { $0.path == path }?.language == language)
     }
 
     @Test func `stands in the agreed places only`() throws {
@@ -42,7 +40,8 @@ import Testing
     /// What does not belong at the top level. Hidden names are the tools' own.
     private static func strangers(among names: [String]) -> [String] {
         let agreed: Set<String> = [
-            "Package.swift", "Package.resolved", "README.md", "LICENSE", "CHANGELOG.md", "Sources", "Tests", "Functions",
+            "Package.swift", "Package.resolved", "README.md", "LICENSE", "CHANGELOG.md", "Sources", "Tests",
+            "Functions",
             "Runtime",
         ]
         return names.filter { !$0.hasPrefix(".") && !agreed.contains($0) }.sorted()
@@ -50,21 +49,20 @@ import Testing
 }
 
 @Suite struct `Layers of a source file` {
-    @Test func `tell Swift's code from its comments and literals`() throws {
-        let file = try #require(
-            SourceFile(
-                path: "A.swift",
-                text: #"""
-                    let a = "b // \(c("d")) e" // f
-                    /* g /* h */ i */ let j = #"k \(l) \#(m)"#
-                    func `n { o`() {}
-                    """#))
+    @Test(arguments: [
+        (#"let a = "b // c" // d"#, #"let a = "      "     "#),
+        (#"let a = "b \(c("d")) e""#, #"let a = "  \(c(" "))  ""#),
+        (##"let a = #"b \(c) \#(d) " e"#"##, ##"let a = #"       \#(d)    "#"##),
+        ("/* a /* b */ c */ d", "                  d"),
+        ("func `a { b`() {}", "func `     `() {}"),
+    ])
+    func `tell Swift's code from its comments and literals`(line: String, code: String) throws {
+        #expect(try #require(SourceFile(path: "A.swift", text: line)).code == [code])
+    }
 
-        #expect(
-            file.code == [
-                #"let a = "     \(c(" "))  "     "#, #"                  let j = #"       \#(m)"#"#, "func `     `() {}",
-            ])
-        #expect(file.comments == ["                           // f", "/* g /* h */ i */                         ", "                 "])
+    @Test func `keep the comments`() throws {
+        let file = try #require(SourceFile(path: "A.swift", text: "a() // b\n/* c\n*/ d(\"// e\")\n"))
+        #expect(file.comments == ["    // b", "/* c", "*/          "])
     }
 
     @Test func `tell Python's and the shell's code from the rest`() throws {

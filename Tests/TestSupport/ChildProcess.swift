@@ -130,7 +130,8 @@ public final class ChildProcess: @unchecked Sendable {
     }
 
     private func waitUntil(within limit: Duration, _ isDone: (ChildProcess) -> Bool) -> Bool {
-        let end = Date(timeIntervalSinceNow: Double(limit.components.seconds) + Double(limit.components.attoseconds) / 1e18)
+        let end = Date(
+            timeIntervalSinceNow: Double(limit.components.seconds) + Double(limit.components.attoseconds) / 1e18)
         return changed.withLock {
             while !isDone(self) {
                 guard changed.wait(until: end) else { return isDone(self) }

@@ -84,7 +84,11 @@ public final class PlainSocket: Sendable {
                     descriptor, buffer.baseAddress! + sent, bytes.count - sent,
                     Int32(MSG_DONTWAIT | MSG_NOSIGNAL))
             }
-            if count > 0 { sent += count } else if errno != EAGAIN && errno != EINTR { throw SupportError.system("send") }
+            if count > 0 {
+                sent += count
+            } else if errno != EAGAIN && errno != EINTR {
+                throw SupportError.system("send")
+            }
         }
     }
 

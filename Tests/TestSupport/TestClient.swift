@@ -196,7 +196,9 @@ public final class TestClient {
 
     private func fill(_ place: String) throws {
         let piece = try socket.read()
-        guard !piece.isEmpty else { throw SupportError("the server closed \(place), after \(buffer.count) bytes of it") }
+        guard !piece.isEmpty else {
+            throw SupportError("the server closed \(place), after \(buffer.count) bytes of it")
+        }
         buffer += piece
     }
 }

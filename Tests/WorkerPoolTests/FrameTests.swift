@@ -139,6 +139,16 @@ import Testing
         return (result.head, result.bodyStart)
     }
 
+    /// What a reader throws.
+    private func refusal(_ read: () throws -> Void) -> FrameError? {
+        do {
+            try read()
+            return nil
+        } catch {
+            return error as? FrameError
+        }
+    }
+
     @Test func `a head tells status, fields and where the body begins`() throws {
         let list = wire(fields: [("content-type", "text/plain"), ("x", "")])
         let (head, start) = try head(wire(UInt16(201)) + list + Array("body".utf8), isLast: true)
@@ -164,7 +174,10 @@ import Testing
             wire(UInt16(200)) + wire(UInt16(1)), wire(UInt16(200)) + wire(UInt16(129)),
             wire(UInt16(200)) + wire(UInt16(1)) + wire(UInt16(9)) + wire(UInt32.max) + [1],
         ]
-        for body in bodies { #expect(throws: FrameError.malformedBody(.head)) { _ = try head(body) } }
+        for body in bodies {
+            let error = refusal { _ = try head(body) }
+            #expect(error == .malformedBody(.head))
+        }
     }
 
     @Test func `an end tells the outcome and what it cost`() throws {
@@ -189,7 +202,10 @@ import Testing
     @Test func `a malformed end is refused`() {
         let numbers = wire(UInt64.max) + wire(UInt64.max)
         let bodies: [[UInt8]] = [[], [0], [0] + numbers.dropLast(), [3] + numbers, [1] + numbers, [1] + numbers + [1, 0]]
-        for body in bodies { #expect(throws: FrameError.malformedBody(.end)) { _ = try AnswerFrame.end(body.span) } }
+        for body in bodies {
+            let error = refusal { _ = try AnswerFrame.end(body.span) }
+            #expect(error == .malformedBody(.end))
+        }
     }
 }
 

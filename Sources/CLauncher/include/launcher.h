@@ -175,7 +175,8 @@ int taibai_spawn_launcher(const char *python, const int programs[2], pid_t *pid,
 int taibai_send(int socket, const void *message, size_t length, const int *descriptors, int count);
 
 /// Receives one message of exactly `length` bytes. `descriptors` holds TAIBAI_DESCRIPTORS_MAX; unused ones become -1.
-/// Returns 0 or an errno: EAGAIN none there, EPIPE the peer is gone, EMSGSIZE wrong length, EMFILE descriptors lost.
+/// Returns 0 or an errno: EAGAIN none there, EPIPE the peer is gone, EMSGSIZE wrong length, EMFILE the message is there
+/// but this process had no room for its descriptors.
 int taibai_receive(int socket, void *message, size_t length, int *descriptors);
 
 /// A sealed-length memory file with these contents, readable at offset 0 through /proc/self/fd. Returns it or -errno.

@@ -90,7 +90,7 @@ struct CronFieldParser {
         guard !digits.isEmpty else {
             throw error(at: digits.startIndex, "the step behind '/' is missing", "write a number, such as */5")
         }
-        guard let step = wholeNumber(Substring(text(of: digits))) else {
+        guard let step = number(digits) else {
             throw error(at: digits.startIndex, "'\(text(of: digits))' is no step", "write a number, such as */5")
         }
         guard step > 0 else {
@@ -161,28 +161,44 @@ struct CronFieldParser {
 
     /// A number in range or a name. Names are case-insensitive.
     private func value(_ slice: ArraySlice<UInt8>) throws(CronError) -> Int {
-        let word = text(of: slice)
-        let names = unit.names
-        let allowed =
-            "\(unit.range.lowerBound) to \(unit.range.upperBound)"
-            + (names.isEmpty ? "" : " or \(names[0].uppercased()) to \(names[names.count - 1].uppercased())")
         guard !slice.isEmpty else {
-            throw error(at: slice.startIndex, "a value of \(unit.name) is missing", "use \(allowed)")
+            throw error(at: slice.startIndex, "a value of \(unit.name) is missing", "use \(allowedValues)")
         }
-        if let index = names.firstIndex(of: word.lowercased()) {
-            return index + (unit == .month ? 1 : 0)
+        if let number = number(slice) {
+            guard unit.range.contains(number) else {
+                throw error(at: slice.startIndex, "\(unit.name) \(number) is out of range", "use \(allowedValues)")
+            }
+            return number
         }
-        guard let number = wholeNumber(Substring(word)) else {
-            throw error(at: slice.startIndex, "'\(word)' is no \(unit.name)", "use \(allowed)")
+        let word = text(of: slice)
+        guard let index = unit.names.firstIndex(of: word.lowercased()) else {
+            throw error(at: slice.startIndex, "'\(word)' is no \(unit.name)", "use \(allowedValues)")
         }
-        guard unit.range.contains(number) else {
-            throw error(at: slice.startIndex, "\(unit.name) \(number) is out of range", "use \(allowed)")
+        return unit.range.lowerBound + index
+    }
+
+    /// "0 to 7 or SUN to SAT", for hints.
+    private var allowedValues: String {
+        let numbers = "\(unit.range.lowerBound) to \(unit.range.upperBound)"
+        guard let first = unit.names.first, let last = unit.names.last else { return numbers }
+        return "\(numbers) or \(first.uppercased()) to \(last.uppercased())"
+    }
+
+    /// A whole number of ASCII digits; nil for anything else.
+    private func number(_ slice: ArraySlice<UInt8>) -> Int? {
+        // Read from the bytes, since a store with many jobs parses many of these at its start.
+        guard (1...9).contains(slice.count) else { return nil }
+        var number = 0
+        for byte in slice {
+            guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { return nil }
+            number = number * 10 + Int(byte - UInt8(ascii: "0"))
         }
         return number
     }
 
     /// - Returns: whether `base` was one of `L`, `LW`, `nW` (day-of-month) or `dL`, `d#n` (day-of-week).
     private mutating func parseSpecialDay(_ base: ArraySlice<UInt8>) throws(CronError) -> Bool {
+        guard unit == .day || unit == .weekday, number(base) == nil else { return false }
         let word = text(of: base).uppercased()
         switch unit {
         case .day where word == "L": hasLastDay = true
@@ -197,7 +213,7 @@ struct CronFieldParser {
             let hash = base.firstIndex(of: UInt8(ascii: "#")) ?? base.startIndex
             let weekday = try value(base[..<hash]) % 7
             let digits = base[(hash + 1)...]
-            guard let count = wholeNumber(Substring(text(of: digits))), (1...5).contains(count) else {
+            guard let count = number(digits), (1...5).contains(count) else {
                 throw error(
                     at: digits.startIndex, "'\(text(of: digits))' is not one of 1 to 5",
                     "write 5#2 or FRI#2 for the second Friday of the month")

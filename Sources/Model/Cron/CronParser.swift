@@ -130,12 +130,13 @@ struct CronParser {
                 position: slice.startIndex, reason: "'\(text(of: slice))' is no duration",
                 hint: "write numbers with units, such as 90s, 5m, 1h30m, 2d")
         }
-        guard duration.nanoseconds % 1_000_000_000 == 0 else {
+        let (whole, fraction) = duration.components
+        guard fraction == 0 else {
             throw CronError(
                 position: slice.startIndex, reason: "'\(text(of: slice))' has a fraction of a second",
                 hint: "use whole seconds")
         }
-        return duration.nanoseconds / 1_000_000_000
+        return whole
     }
 
     // Five, six or seven fields.

@@ -2,7 +2,7 @@
 
 /// The offsets of one zone from 1970 to the end of 2499, as a table. Copies share it; a table has up to 1,100 rows of
 /// 12 bytes, so keep one for each zone (``ZoneCache``) and not one for each job.
-public struct Zone: Sendable {
+public struct Zone: Sendable, CustomStringConvertible {
     public let name: ZoneName
     /// First second of each stretch of constant offset, ascending.
     private let starts: [Int64]
@@ -31,6 +31,8 @@ public struct Zone: Sendable {
 
     /// Needs no database.
     public static let utc = Zone(name: .utc, starts: [.min], offsets: [0])
+
+    public var description: String { name.identifier }
 
     /// A stretch of time with one offset, and how the clocks were changed at its beginning.
     struct Stretch {

@@ -19,7 +19,8 @@ struct EntryPath: Hashable {
         let shown = String(decoding: bytes, as: UTF8.self)
         guard bytes.count <= PackageLimits.pathBytesMax else {
             throw .package(
-                shown, "the path has \(bytes.count) bytes, at most \(PackageLimits.pathBytesMax) are allowed; shorten it")
+                shown,
+                "the path has \(bytes.count) bytes, at most \(PackageLimits.pathBytesMax) are allowed; shorten it")
         }
         guard bytes.first != UInt8(ascii: "/") else {
             throw .package(shown, "the path is absolute; pack with paths relative to the package's folder")

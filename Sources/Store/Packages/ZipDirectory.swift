@@ -29,8 +29,8 @@ struct ZipDirectory {
     private(set) var names: Set<ArraySlice<UInt8>>
 
     /// Reads and checks the directory and the headers of all entries; unpacks nothing.
-    /// - Throws: ``Problem`` `invalid-package` when the zip is damaged, encrypted, ambiguous or compressed in a way that
-    ///   is not read here.
+    /// - Throws: ``Problem`` `invalid-package` when the zip is damaged, encrypted, ambiguous, or compressed in a way
+    ///   that is not read here.
     init(_ bytes: [UInt8], limits: PackageLimits) throws(Problem) {
         self.bytes = bytes
         names = []

@@ -15,7 +15,8 @@ extension SQLiteSession {
             INSERT INTO job
                 (name, function, qualifier, scheduleKind, schedule, zone, input, missed, status, createdAt, cursor, id)
             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING
-            """, [job.name.text] + job.storedColumns
+            """,
+            [job.name.text] + job.storedColumns
                 + [job.createdAt.milliseconds, job.cursor.milliseconds, job.id.blob])
         guard inserted == 1 else { throw StoreError.alreadyExists(.job(job.name)) }
     }

@@ -42,7 +42,7 @@ struct SQLiteSession: StoreSession {
     func firstRow<Value>(
         _ sql: String, _ arguments: SQLValues = [], _ value: (Row) throws -> Value
     ) throws -> Value? {
-        // A fetched row is a copy. A cursor's row would be empty here: it dies with the cursor, before `value` reads it.
+        // A fetched row is a copy. A cursor's row would be empty: it dies with the cursor, before `value` reads it.
         try Row.fetchOne(db.cachedStatement(sql: sql), arguments: StatementArguments(arguments)).map(value)
     }
 

@@ -75,6 +75,7 @@ private let stricterOnPurpose: [RequestRefusal: String] = [
     .contentLengthTooLarge: "our policy: 18 digits",
     .chunkSizeTooLarge: "our policy: 15 digits, zeros in front included",
     .foldedField: "RFC 9112 §5.2: a server may refuse",
+    .badChunkExtension: "RFC 9112 §7.1.1: llhttp takes an empty one between two semicolons",
     .badRequestLine: "llhttp reads HTTP/0.9, and skips blanks before the target",
     .bareLineFeed: "llhttp skips lone line ends before a request, and ends a line of HTTP/0.9 with one",
     .bareCarriageReturn: "llhttp skips lone line ends before a request",
@@ -86,7 +87,7 @@ private let widerOnPurpose: [String: String] = [
     "HPE_CLOSED_CONNECTION": "the last request of a connection is the connection's matter here, not the parser's",
     "HPE_PAUSED_UPGRADE": "an upgrade is only noted here",
     "HPE_INVALID_TRANSFER_ENCODING": "llhttp does not trim tabs; RFC 9110 §5.5 says they are no part of the value",
-    "HPE_INVALID_CONTENT_LENGTH": "llhttp looks into trailers, which we drop",
+    "HPE_INVALID_CONTENT_LENGTH": "as above; and llhttp looks into trailers, which we drop",
 ]
 
 private func relate(_ input: [UInt8]) -> Relation {
@@ -109,7 +110,7 @@ private func relate(_ input: [UInt8]) -> Relation {
     case (nil, let theirs?):
         if widerOnPurpose[theirs] != nil { return .wider(theirs) }
         let isWaiting = ours.messages.last.map { !$0.isComplete } ?? true
-        return isWaiting || ourWhole.count < ours.messages.count ? .bothDoubt : .different("only llhttp refuses: \(theirs)")
+        return isWaiting ? .bothDoubt : .different("only llhttp refuses: \(theirs)")
     }
 }
 
@@ -132,7 +133,7 @@ private func relate(_ input: [UInt8]) -> Relation {
 
     @Test func `agree on spoiled requests, or differ by a name`() {
         var tally: [Relation: Int] = [:]
-        for seed in 1...200_000 as ClosedRange<UInt64> {
+        for seed in 1...100_000 as ClosedRange<UInt64> {
             var generator = RequestGenerator(seed: seed)
             let bytes = generator.spoiledRequest()
             let relation = relate(bytes)
@@ -149,7 +150,8 @@ private func relate(_ input: [UInt8]) -> Relation {
     }
 
     @Test func `agree on the fuzzer's corpus, or differ by a name`() throws {
-        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../../Fuzz/http/corpus")
+        let here = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        let folder = here.appending(path: "../../Fuzz/http/corpus")
         let files = try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
         #expect(!files.isEmpty)
         for file in files {

@@ -66,7 +66,8 @@ private func check(_ head: RequestHead) {
         let isToken = name.allSatisfy { Byte.isToken($0) && $0 == Byte.lowercase($0) && $0 != Byte.underscore }
         precondition(isToken, "a bad name")
         precondition(value.allSatisfy { Byte.isFieldValue($0) }, "a bad value")
-        precondition(value.first.map(Byte.isBlank) != true && value.last.map(Byte.isBlank) != true, "an untrimmed value")
+        let ends = [value.first, value.last]
+        precondition(!ends.contains(Byte.space) && !ends.contains(Byte.tab), "an untrimmed value")
         if name.elementsEqual("host".utf8) { hosts += 1 }
     }
     precondition(hosts == 1 || hosts == 0 && head.isHTTP10, "\(hosts) hosts")

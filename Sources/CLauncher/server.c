@@ -1,6 +1,6 @@
-// The server's side of starting the launcher: this same binary, executed again under another name, with one socket
-// and the zygote's programs. posix_spawn(3), which shares memory until exec: a fork from a large process costs tens
-// of milliseconds (26 ms at 512 MiB, measured).
+// The server's side: starting the launcher, which is this same binary executed again under another name with one
+// socket and the zygote's programs, and the calls on descriptors that Swift can't make because they are variadic.
+// posix_spawn(3) shares memory until exec: a fork of a large process costs tens of milliseconds (26 at 512 MiB).
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "internal.h"
@@ -67,4 +69,59 @@ int taibai_spawn_launcher(const char *python, const int programs[2], pid_t *pid,
     }
     *server_end = ends[0];
     return 0;
+}
+
+int taibai_memory_file(const char *name, const void *bytes, size_t length) {
+    int file = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (file < 0) return -errno;
+    size_t written = 0;
+    while (written < length) {
+        ssize_t count = write(file, (const char *)bytes + written, length - written);
+        if (count < 0 && errno == EINTR) continue;
+        if (count <= 0) {
+            int error = errno;
+            close(file);
+            return -error;
+        }
+        written += (size_t)count;
+    }
+    if (fcntl(file, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0) {
+        int error = errno;
+        close(file);
+        return -error;
+    }
+    return file;
+}
+
+static int make_non_blocking(int descriptor) {
+    int flags = fcntl(descriptor, F_GETFL);
+    return flags < 0 || fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) < 0 ? errno : 0;
+}
+
+static int close_both(int ends[2], int error) {
+    close(ends[0]);
+    close(ends[1]);
+    return error;
+}
+
+int taibai_channel(int ends[2]) {
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) return errno;
+    int error = make_non_blocking(ends[0]);
+    return error ? close_both(ends, error) : 0;
+}
+
+int taibai_output_pipe(int ends[2]) {
+    if (pipe2(ends, O_CLOEXEC) < 0) return errno;
+    int error = make_non_blocking(ends[0]);
+    return error ? close_both(ends, error) : 0;
+}
+
+int taibai_open_directory(const char *path) {
+    int directory = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return directory < 0 ? -errno : directory;
+}
+
+int taibai_signal_process(int pidfd, int signal) {
+    // Called by number: the wrapper came only with glibc 2.36.
+    return syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) < 0 ? errno : 0;
 }
