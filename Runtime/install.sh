@@ -65,12 +65,13 @@ install_packages() {
 # check_swift: ends the script unless there is a toolchain that can build Taibai.
 check_swift() {
     local how="Install it from https://www.swift.org/install/linux/ and see that \`swift\` is on the PATH."
-    command -v swift >/dev/null || die "Swift $swift_needed or newer is needed, and there is no \`swift\` on the PATH." "$how"
+    local needed="Swift $swift_needed or newer is needed"
     local version
+    command -v swift >/dev/null || die "$needed, and there is no \`swift\` on the PATH." "$how"
     version="$(swift --version 2>&1 | sed -nE 's/.*Swift version ([0-9]+(\.[0-9]+)*).*/\1/p' | head -n 1)"
-    [[ -n "$version" ]] || die "\`swift --version\` does not tell its version: $(swift --version 2>&1 | head -n 1)" "$how"
+    [[ -n "$version" ]] || die "$needed, and $(command -v swift) does not tell its version." "$how"
     if [[ "$(printf '%s\n' "$swift_needed" "$version" | sort -V | head -n 1)" != "$swift_needed" ]]; then
-        die "Swift $swift_needed or newer is needed, and $(command -v swift) is $version." "$how"
+        die "$needed, and $(command -v swift) is $version." "$how"
     fi
 }
 

@@ -1,7 +1,5 @@
 // What the policy may see of a pool. Plain values, taken by the pool at the moment of the decision.
 
-public import Model
-
 /// The state of one pool at one moment.
 public struct PoolLoad: Hashable, Sendable {
     /// Executions waiting for a worker.

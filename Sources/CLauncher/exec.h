@@ -78,6 +78,8 @@ struct program {
     // The answer.
     uint64_t window;
     bool has_sent_head;
+    // All of its output is in the pipe, although it still runs.
+    bool has_closed_output;
     // When its first output was there (milliseconds, monotonic), 0: none yet.
     int64_t output_since;
     // Why the answer can't be given although the program runs: type and message.

@@ -149,7 +149,14 @@ static bool has_failed(const struct program *program) {
 
 /// Whether its output is to be watched now.
 bool answer_wants_output(const struct program *program) {
-    return program->output >= 0 && program->window > 0 && answer_held_until(program) == 0;
+    bool waits_for_end = program->has_closed_output && !program->has_exited;
+    return program->output >= 0 && program->window > 0 && !waits_for_end && answer_held_until(program) == 0;
+}
+
+// Whether nobody is left to write to the pipe; what has been written may still be in it.
+static bool has_no_writer(int descriptor) {
+    struct pollfd pipe = {.fd = descriptor, .events = POLLIN};
+    return poll(&pipe, 1, 0) == 1 && pipe.revents & POLLHUP;
 }
 
 /// Until when the first output is held, 0 when nothing is.
@@ -178,7 +185,12 @@ static size_t read_output(struct program *program, char *bytes, size_t room) {
 void answer_read_output(struct program *program) {
     static char bytes[READ_MAX];
     if (!program->output_since) program->output_since = now_milliseconds();
-    while (program->output >= 0 && !has_failed(program) && answer_held_until(program) == 0 && program->window > 0) {
+    if (!program->has_sent_head && !program->has_exited && answer_held_until(program) == 0) {
+        // Nothing more will come, so the answer can as well wait for the exit status. A process that dies closes its
+        // output some time before its end is told.
+        program->has_closed_output = program->has_closed_output || has_no_writer(program->output);
+    }
+    while (!has_failed(program) && answer_wants_output(program)) {
         size_t room = program->window < sizeof bytes ? program->window : sizeof bytes;
         size_t length = read_output(program, bytes, room);
         bool has_ended = program->output < 0;

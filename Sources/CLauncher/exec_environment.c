@@ -94,6 +94,13 @@ static void add(struct builder *b, const char *name, const char *value, size_t v
     b->items[b->count++] = item;
 }
 
+// Appends to the variable that was added last, which stands at the end of the memory.
+static void extend(struct builder *b, const char *text, size_t length) {
+    memcpy(b->memory + b->used - 1, text, length);
+    b->used += length;
+    b->memory[b->used - 1] = 0;
+}
+
 static int hexadecimal(char c) {
     if (c >= '0' && c <= '9') return c - '0';
     c |= 0x20;
@@ -174,10 +181,8 @@ static void add_header(struct builder *b, const struct program *program, const s
     struct field other;
     while (b->count > before && fields_next(program->fields, program->fields_length, &after, &other)) {
         if (!is_same_header(field, &other) || memchr(other.value, 0, other.value_length)) continue;
-        // The last variable added stands at the end of the memory, so it can grow there.
-        b->used += (size_t)sprintf(
-            b->memory + b->used - 1, "%s%.*s", field_is(field, "cookie") ? "; " : ", ", (int)other.value_length,
-            other.value);
+        extend(b, field_is(field, "cookie") ? "; " : ", ", 2);
+        extend(b, other.value, other.value_length);
     }
 }
 

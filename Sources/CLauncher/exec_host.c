@@ -213,7 +213,7 @@ static void move_bytes(struct host *h, const struct pollfd *watched) {
         if (watched[WATCH_HEAD].revents) answer_read_head(program);
         if (watched[WATCH_ERRORS].revents) answer_read_errors(program);
         // Output that was held is not watched; its time may have come.
-        bool was_held = program->output_since && !program->has_sent_head;
+        bool was_held = program->output_since && !program->has_sent_head && !program->has_closed_output;
         if (watched[WATCH_OUTPUT].revents || was_held) answer_read_output(program);
         watched += WATCHES;
     }

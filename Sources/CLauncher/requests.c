@@ -10,7 +10,7 @@
 #include "state.h"
 
 // What a runtime needs for itself beside the function's memory: the interpreter, its heap and the stacks of a few
-// threads (python3 idles at 14 MiB of private writable mappings, a thread's stack is up to 8 MiB).
+// threads (python3 idles at 18 MiB of private writable mappings; a thread has a stack of 1 MiB there, else of 8 MiB).
 enum { RUNTIME_MEMORY = 64 << 20 };
 // Memory that can't be swapped out, and message queues: a function has no use for either.
 enum { LOCKED_MEMORY_MAX = 64 << 10, QUEUE_BYTES_MAX = 0 };

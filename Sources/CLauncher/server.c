@@ -30,11 +30,10 @@ static int spawn(const char *python, const int descriptors[3], pid_t *pid) {
     if (!error) {
         char *arguments[] = {TAIBAI_LAUNCHER_NAME, (char *)python, NULL};
         // A binary that is not linked statically may need this to find Swift's libraries; nothing else is handed on.
-        char libraries[4096] = "LD_LIBRARY_PATH=";
+        char libraries[4096];
         const char *path = getenv("LD_LIBRARY_PATH");
         char *environment[] = {NULL, NULL};
-        if (path && strlen(path) + strlen(libraries) < sizeof libraries) {
-            strcat(libraries, path);
+        if (path && snprintf(libraries, sizeof libraries, "LD_LIBRARY_PATH=%s", path) < (int)sizeof libraries) {
             environment[0] = libraries;
         }
         error = posix_spawn(pid, "/proc/self/exe", &actions, NULL, arguments, environment);

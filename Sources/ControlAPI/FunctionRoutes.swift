@@ -95,7 +95,8 @@ extension ControlDoor {
                 guard !exchange.isOver else { return }
                 // The log outlives its function; only a name without either is unknown.
                 if case .success(let entries) = result, entries.isEmpty, !isKnown {
-                    return exchange.answer(Problem(.functionNotFound, "there is no function '\(name)' and no log of one"))
+                    return exchange.answer(
+                        Problem(.functionNotFound, "there is no function '\(name)' and no log of one"))
                 }
                 exchange.answer(result) { LogPage($0, count: tail ?? $0.count, after: filter.after) }
             }

@@ -35,7 +35,8 @@ struct JobOrder: Decodable {
     /// - Throws: ``Problem`` `bad-request` naming the key.
     static func parse(_ body: [UInt8]) throws(Problem) -> JobOrder {
         do {
-            guard case .object(let members) = try JSONDecoder().decode(JSONValue.self, from: Foundation.Data(body)) else {
+            guard case .object(let members) = try JSONDecoder().decode(JSONValue.self, from: Foundation.Data(body))
+            else {
                 throw Problem(.badRequest, "the body must be a JSON object with: \(keys.joined(separator: ", "))")
             }
             if let unknown = members.keys.sorted().first(where: { !keys.contains($0) }) {
@@ -105,7 +106,8 @@ struct JobOrder: Decodable {
             }
         case (nil, let text?, nil):
             guard let period = DurationText.parse(text), period >= Schedule.periodMin else {
-                throw Problem(.invalidSchedule, "every '\(text)' must be a duration of at least 1s, such as 90s or 1h30m")
+                throw Problem(
+                    .invalidSchedule, "every '\(text)' must be a duration of at least 1s, such as 90s or 1h30m")
             }
             return .every(period)
         case (nil, nil, let text?):

@@ -45,8 +45,10 @@ struct QueryItems {
     init(_ query: ArraySlice<UInt8>) {
         items = query.split(separator: UInt8(ascii: "&")).map { item in
             let parts = item.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
-            return (PercentText.decode(parts[0], plusIsSpace: true),
-                parts.count > 1 ? PercentText.decode(parts[1], plusIsSpace: true) : "")
+            return (
+                PercentText.decode(parts[0], plusIsSpace: true),
+                parts.count > 1 ? PercentText.decode(parts[1], plusIsSpace: true) : ""
+            )
         }
     }
 
@@ -58,7 +60,8 @@ struct QueryItems {
         guard let text = self[name] else { return fallback }
         guard let value = Int(text), range.contains(value) else {
             throw Problem(
-                .badRequest, "\(name) must be a whole number from \(range.lowerBound) to \(range.upperBound), not '\(text)'")
+                .badRequest,
+                "\(name) must be a whole number from \(range.lowerBound) to \(range.upperBound), not '\(text)'")
         }
         return value
     }

@@ -24,7 +24,8 @@ extension ControlDoor {
             "packageEntries": String(packages.entries),
             "workers": String(Host.workersMax), "logPerExecution": ByteCount(bytes: Pool.logBytesMax).description,
             "jobInput": ByteCount(bytes: Job.inputBytesMax).description,
-            "executionsKept": String(Retention.standard.executions), "logLinesKept": String(Retention.standard.logLines),
+            "executionsKept": String(Retention.standard.executions),
+            "logLinesKept": String(Retention.standard.logLines),
         ]
         request.exchange.answer(
             200,

@@ -1,7 +1,6 @@
 // The control API's objects as JSON: stable camelCase keys, times in RFC 3339, measured times as numbers of
 // milliseconds. A key that has no value is null, never absent.
 
-import Autoscaler
 import Foundation
 import Model
 import WorkerPool
@@ -144,7 +143,7 @@ struct PoolView: Encodable {
         executions = status.counters.executions
         failures = status.counters.failures
         refused = status.counters.refused
-        decision = status.decision.reason.rawValue
+        decision = status.decisionReason
     }
 }
 

@@ -31,7 +31,7 @@ public struct Recorder {
 /// Owns the pools and the catalog they serve; the catalog is replaced as a whole by ``adopt(_:)``.
 public final class Engine {
     let clock: Clock
-    private let timers: Timers
+    let timers: Timers
     private let host: Host
     private let source: WorkerSource
     private let isolation: IsolationLevel
@@ -100,12 +100,6 @@ public final class Engine {
         return call
     }
 
-    /// The caller of `call` has gone.
-    public func abandon(_ call: Call) {
-        guard !call.hasEnded else { return }
-        (pools[call.version.key] ?? leaving.first { $0.version.key == call.version.key })?.abandon(call)
-    }
-
     private func keepRecord(
         of id: ExecutionID, _ version: FunctionVersion, _ trigger: Trigger, _ createdAt: WallTime, _ outcome: Outcome,
         _ cost: ExecutionCost
@@ -127,13 +121,14 @@ public final class Engine {
                 default: .failed
                 }
         }
-        switch trigger {
-        case .http, .invoke: recorder.append(record)
-        case .job, .async, .webhook:
-            // What the shutdown cut off was promised to somebody: it stays queued, and runs after the restart.
-            if isDraining, let problem = record.problem, problem.code.isShutdown { return }
-            recorder.finish(record)
+        guard trigger.isPromised else { return recorder.append(record) }
+        // What the shutdown cut off was promised to somebody: it stays queued, and runs after the restart. So does what
+        // never began.
+        if let problem = record.problem {
+            if isDraining, problem.code.isShutdown { return }
+            if problem.isTurningAway(cost) { return }
         }
+        recorder.finish(record)
     }
 
     // Pools.
@@ -158,13 +153,23 @@ public final class Engine {
     }
 
     /// Serves `catalog` from now on. Calls already taken go on with the version they began with; pools that nothing
-    /// leads to any more finish what they hold and go.
+    /// leads to any more finish what they hold and go. One that is only called by its number goes with its version.
     public func adopt(_ catalog: Catalog) {
         self.catalog = catalog
-        for (key, pool) in pools {
-            if isCurrent(key) { pool.isCurrent = true } else { letGo(key, pool) }
+        for (key, pool) in poolsInOrder {
+            if isCurrent(key) {
+                pool.isCurrent = true
+            } else if pool.isCurrent || catalog.functions[key.name]?.version(key.number) == nil {
+                letGo(key, pool)
+            }
         }
+        for function in backlog.functions { serveBacklog(of: function) }
         warmMinimums()
+    }
+
+    /// By name and number, so that what is done to all of them is done in the same order in every run.
+    private var poolsInOrder: [(key: VersionKey, value: Pool)] {
+        pools.sorted { ($0.key.name, $0.key.number) < ($1.key.name, $1.key.number) }
     }
 
     private func letGo(_ key: VersionKey, _ pool: Pool) {
@@ -179,9 +184,8 @@ public final class Engine {
     /// Starts the workers that functions want to be kept although idle.
     public func warmMinimums() {
         guard !isDraining else { return }
-        for entry in catalog.functions.values where entry.latest.settings.workersMin > 0 {
-            pool(of: entry.latest).warm()
-        }
+        let versions = catalog.functions.values.map(\.latest).sorted { $0.name < $1.name }
+        for version in versions where version.settings.workersMin > 0 { pool(of: version).warm() }
     }
 
     /// Sees to it that a worker of `reference` is there or on its way: something is about to call it.
@@ -220,7 +224,7 @@ public final class Engine {
     public func drain(then: @escaping () -> Void) {
         isDraining = true
         onDrained = then
-        for (key, pool) in pools { letGo(key, pool) }
+        for (key, pool) in poolsInOrder { letGo(key, pool) }
         tellDrained()
     }
 
@@ -238,9 +242,7 @@ public final class Engine {
 
     /// All pools that hold or have held something, by name; those on their way out last.
     public var poolStatuses: [PoolStatus] {
-        let serving = pools.values.map(\.status)
-            .sorted { ($0.version.name, $0.version.number) < ($1.version.name, $1.version.number) }
-        return serving + leaving.map(\.status)
+        poolsInOrder.map(\.value.status) + leaving.map(\.status)
     }
 
     public var workers: Int { host.workers }

@@ -163,7 +163,7 @@ public final class StreamSocket: HandleOwner {
             }
         }
         if waiting.count > 0 { return writeRest() }
-        didEmpty()
+        tellProgress()
     }
 
     private func writeRest() {
@@ -186,10 +186,11 @@ public final class StreamSocket: HandleOwner {
         guard !isClosed else { return }
         if status < 0 { return end(LoopError(code: status, call: "write")) }
         flush()
-        if wasBackedUp, queuedBytes < Self.lowWater { didEmpty() }
+        tellProgress()
     }
 
-    private func didEmpty() {
+    /// What follows from a queue that has become shorter.
+    private func tellProgress() {
         if wasBackedUp, queuedBytes < Self.lowWater {
             wasBackedUp = false
             onDrain?()

@@ -34,7 +34,7 @@ final class Conversation {
         exchange.bodyBytesMax = limit
         exchange.onBodyTooLarge = { [self] in
             refuse(tooLarge(version, nil))
-            if let call = self.call { engine.abandon(call) }
+            self.call?.abandon()
         }
         let length = exchange.head.isChunked ? nil : exchange.head.contentLength ?? 0
         let call = engine.dispatch(
@@ -46,7 +46,7 @@ final class Conversation {
         feedBody(to: call)
         exchange.onAbort = { [self] in
             isAnswered = true
-            engine.abandon(call)
+            call.abandon()
             creditAll()
         }
         exchange.onDrain = { [self] in creditAll() }

@@ -31,12 +31,15 @@ enum Byte {
     @inline(__always)
     static func isFieldValue(_ byte: UInt8) -> Bool { (byte >= space && byte != 0x7f) || byte == tab }
 
+    /// A blank or a tab: what may surround a value (RFC 9110 §5.6.3).
     @inline(__always)
     static func isBlank(_ byte: UInt8) -> Bool { byte == space || byte == tab }
 
+    /// A decimal digit.
     @inline(__always)
     static func isDigit(_ byte: UInt8) -> Bool { byte &- zero < 10 }
 
+    /// The byte, or the small letter of a capital one.
     @inline(__always)
     static func lowercase(_ byte: UInt8) -> UInt8 { byte &- UInt8(ascii: "A") < 26 ? byte | 0x20 : byte }
 
@@ -65,6 +68,7 @@ struct EightBytes {
         self.word = UInt64(littleEndian: word)
     }
 
+    /// Eight bytes that were loaded already, the first in the lowest bits.
     @inline(__always)
     init(word: UInt64) { self.word = word }
 

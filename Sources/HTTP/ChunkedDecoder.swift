@@ -36,6 +36,7 @@ struct ChunkedDecoder: Sendable {
     private var extensionsBytes = 0
     private var trailerBytes = 0
 
+    /// Begins a body.
     init(limits: HTTPLimits) {
         extensionBytesMax = limits.chunkExtensionBytesMax
         extensionsBytesMax = limits.chunkExtensionsBytesMax

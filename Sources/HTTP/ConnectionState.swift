@@ -62,6 +62,7 @@ struct ConnectionState: Equatable {
     private(set) var isLast = false
     private(set) var hasPeerFinished = false
 
+    /// What happens to input now.
     var input: Input {
         switch phase {
         case .idle, .head, .serving(.flowing, _), .serving(.discarding, _): .parsed
@@ -70,12 +71,16 @@ struct ConnectionState: Equatable {
         }
     }
 
+    /// Whether a request is in flight.
     var isServing: Bool { if case .serving = phase { true } else { false } }
 
+    /// The first byte of a head has come.
     mutating func headBegan() {
         if phase == .idle { phase = .head }
     }
 
+    /// A head is complete, and its handler is called next.
+    /// - Parameter keepAlive: whether the client allows another request behind this one.
     mutating func headArrived(hasBody: Bool, keepAlive: Bool) {
         precondition(phase == .idle || phase == .head, "headArrived() while \(phase)")
         if !keepAlive { isLast = true }
@@ -89,11 +94,13 @@ struct ConnectionState: Equatable {
         return .goOn
     }
 
+    /// The handler wants no more of the body for now.
     mutating func bodyPaused() {
         guard case .serving(.flowing, let answer) = phase else { return }
         phase = .serving(.paused, answer)
     }
 
+    /// The handler wants the body again.
     mutating func bodyResumed() -> Actions {
         guard case .serving(.paused, let answer) = phase else { return [] }
         phase = .serving(.flowing, answer)
@@ -125,6 +132,7 @@ struct ConnectionState: Equatable {
         phase = .serving(body, .begun)
     }
 
+    /// The whole answer is queued.
     mutating func answerFinished() -> Actions {
         guard case .serving(let body, .begun) = phase else { preconditionFailure("answerFinished() while \(phase)") }
         if body == .whole { return endRequest() }

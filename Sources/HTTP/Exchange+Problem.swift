@@ -1,5 +1,5 @@
-// Our own errors on the wire: `application/problem+json`. Source: RFC 9457. Written by hand and not through Foundation's
-// encoder, because a flood of refusals is just when an answer must be cheap.
+// Our own errors on the wire: `application/problem+json`. Source: RFC 9457. Written by hand and not through
+// Foundation's encoder, because a flood of refusals is just when an answer must be cheap.
 
 public import Model
 

@@ -8,6 +8,7 @@
 public final class Exchange {
     private enum Stage { case awaited, begun, finished }
 
+    /// The request, without its body.
     public let head: RequestHead
     /// The client's address without port, or `unix`.
     public let peer: String
@@ -36,6 +37,7 @@ public final class Exchange {
     private var hasCallbacks = false
     private var framing = BodyFraming.none
 
+    /// Made by a connection, which stays tied to it until one of the two has ended.
     init(head: RequestHead, peer: String, bodyBytesMax: Int?, connection: ServerConnection) {
         self.head = head
         self.peer = peer
@@ -49,6 +51,7 @@ public final class Exchange {
 
     /// Stops the body; the client is slowed down once the buffers between are full.
     public func pauseBody() { connection?.pauseBody() }
+    /// Lets a paused body flow again; pieces may come before this returns.
     public func resumeBody() { connection?.resumeBody() }
 
     /// Begins the answer.

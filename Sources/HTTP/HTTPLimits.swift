@@ -43,5 +43,6 @@ public struct HTTPLimits: Sendable {
     /// on their way with a reset, which takes the answer away from a client that has not read it yet (RFC 9112 §9.6).
     public var lingerTimeout: Duration = .seconds(5)
 
+    /// The limits described above.
     public init() {}
 }

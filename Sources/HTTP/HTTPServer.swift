@@ -62,6 +62,7 @@ public final class HTTPServer {
         for connection in connections { connection.close() }
     }
 
+    /// Takes a connection that has closed off the list.
     func didClose(_ connection: ServerConnection) {
         let last = connections.removeLast()
         if last !== connection {
@@ -99,6 +100,7 @@ public final class HTTPServer {
         return taken
     }
 
+    /// Empties the buffer and keeps its memory for the next answer.
     func giveBack(scratch used: consuming [UInt8]) {
         scratch = used
         scratch.removeAll(keepingCapacity: true)

@@ -10,6 +10,7 @@
 struct Part: Sendable {
     private let start, end: UInt16
 
+    /// Positions above 65,535 do not occur: ``RequestParser`` refuses such limits.
     @inline(__always)
     init(_ range: Range<Int>) {
         start = UInt16(truncatingIfNeeded: range.lowerBound)
@@ -58,6 +59,7 @@ struct HeadScanner {
     private var fields: [FieldParts] = []
     private var facts = RequestFacts()
 
+    /// Begins a head.
     init(limits: HTTPLimits) {
         targetBytesMax = limits.targetBytesMax
         fieldsMax = limits.fieldsMax

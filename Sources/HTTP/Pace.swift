@@ -7,6 +7,7 @@ import Model
 struct Nanoseconds {
     let count: Int64
 
+    /// Converts once; see above.
     init(_ duration: Duration) { count = duration.nanoseconds }
 
     /// Saturates at the far end.
@@ -27,6 +28,7 @@ struct Patience {
     let outputStep: Nanoseconds
     let outputBytesPerStepMin: Int
 
+    /// Converts every time of `limits`.
     init(_ limits: HTTPLimits) {
         idle = Nanoseconds(limits.idleTimeout)
         head = Nanoseconds(limits.headTimeout)
@@ -47,20 +49,24 @@ struct BodyPace {
     private var received = 0
     private var pausedAt: Instant?
 
+    /// Begins when the handler accepts the body.
     init(start: Instant) {
         self.start = start
         lastByte = start
     }
 
+    /// Bytes have come, wanted or not.
     mutating func received(_ count: Int, at now: Instant) {
         received += count
         lastByte = now
     }
 
+    /// Nobody reads from now on. Idempotent.
     mutating func pause(at now: Instant) {
         if pausedAt == nil { pausedAt = now }
     }
 
+    /// Somebody reads again. Idempotent.
     mutating func resume(at now: Instant) {
         guard let pausedAt else { return }
         start = start + (now - pausedAt)

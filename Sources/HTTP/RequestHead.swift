@@ -12,6 +12,7 @@ public struct RequestHead: Sendable {
 
     /// The whole head up to the empty line; the ranges below point into it.
     public let bytes: [UInt8]
+    /// The method, as far as doors tell it apart.
     public let method: Method
     private let fields: [FieldParts]
     private let methodPart: Part
@@ -57,7 +58,9 @@ public struct RequestHead: Sendable {
         return copy
     }
 
+    /// The method as it was sent.
     public var methodRange: Range<Int> { methodPart.range }
+    /// The method as it was sent.
     public var methodText: String { text(methodRange) }
     /// The request target as it was sent.
     public var targetRange: Range<Int> { targetPart.range }
@@ -65,6 +68,7 @@ public struct RequestHead: Sendable {
     public var pathRange: Range<Int> { target.path.range }
     /// Behind the first `?`; nil when there is none.
     public var queryRange: Range<Int>? { target.query?.range }
+    /// Whether the client speaks HTTP/1.0; else it is HTTP/1.1.
     public var isHTTP10: Bool { facts.isHTTP10 }
 
     /// The host and port that the client asked for: the target's, else the Host field's. May be empty.
@@ -72,7 +76,9 @@ public struct RequestHead: Sendable {
 
     /// The declared length of the body; nil when none was declared.
     public var contentLength: Int? { facts.contentLength }
+    /// Whether the body comes in chunks.
     public var isChunked: Bool { facts.isChunked }
+    /// Whether a body follows. One of length 0 is none.
     public var hasBody: Bool { facts.isChunked || (facts.contentLength ?? 0) > 0 }
     /// Whether the client waits for `100 Continue` before it sends the body.
     public var expectsContinue: Bool { facts.expectsContinue && hasBody }
@@ -82,9 +88,11 @@ public struct RequestHead: Sendable {
     /// The protocols of an Upgrade field that Connection names too. Noted, never acted on.
     public var upgradeRange: Range<Int>? { facts.asksUpgrade ? facts.upgrade?.range : nil }
 
+    /// How many fields there are, repeated ones counted each.
     public var fieldCount: Int { fields.count }
     /// The name of field `index`, in lower case.
     public func nameRange(ofField index: Int) -> Range<Int> { fields[index].name.range }
+    /// The value of field `index`, without blanks around it.
     public func valueRange(ofField index: Int) -> Range<Int> { fields[index].value.range }
 
     /// The value of the first field of this name, which is given in lower case. O(fields).

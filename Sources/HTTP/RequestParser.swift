@@ -28,6 +28,8 @@ public struct RequestParser {
     /// The beginning of a head whose end has not come yet. Empty on the usual path, where a head comes in one piece.
     private var begun: [UInt8] = []
 
+    /// Begins a connection.
+    /// - Precondition: `limits.headBytesMax` is at most 65,535.
     public init(limits: HTTPLimits = HTTPLimits()) {
         precondition(limits.headBytesMax <= Int(UInt16.max), "headBytesMax must be at most 65,535")
         self.limits = limits

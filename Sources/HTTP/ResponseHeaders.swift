@@ -31,6 +31,7 @@ public struct ResponseHeaders: Sendable {
     /// Whether a Date field was added; then the connection adds none.
     private(set) var hasDate = false
 
+    /// No fields. Costs nothing until the first is added.
     public init() {}
 
     /// Adds a field that the program itself wrote down.
@@ -101,10 +102,12 @@ extension Span<UInt8> {
 }
 
 extension [UInt8] {
+    /// Appends the bytes of a span.
     mutating func append(_ bytes: Span<UInt8>) {
         bytes.withUnsafeBufferPointer { append(contentsOf: $0) }
     }
 
+    /// Appends a text of the program.
     mutating func append(text: StaticString) {
         append(contentsOf: text.buffer)
     }

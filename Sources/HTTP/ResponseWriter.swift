@@ -13,6 +13,7 @@ enum BodyFraming: Equatable {
     /// HTTP/1.0 without a known length: the end of the connection.
     case untilClose
 
+    /// Decides by RFC 9112 §6.3. `bodyLength` is nil when it is not known.
     init(status: Int, isHead: Bool, isHTTP10: Bool, bodyLength: Int?) {
         if isHead || status == 204 || status == 304 {
             self = .none
@@ -73,6 +74,7 @@ struct ResponseHead {
 
 /// The answer to a request that was refused before any handler saw it: `application/problem+json` (RFC 9457).
 enum RefusalAnswer {
+    /// Appends the whole answer.
     static func write(_ refusal: RequestRefusal, to output: inout [UInt8], date: [UInt8]) {
         let code: ProblemCode = refusal.status == ProblemCode.bodyTooLarge.status ? .bodyTooLarge : .badRequest
         // No text in here needs escaping: they are our own words without quotes or backslashes.

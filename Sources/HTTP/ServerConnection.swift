@@ -1,5 +1,5 @@
-// Performs what ConnectionState decides: between one socket, one parser and the exchange in flight. All decisions are in
-// the state, all arithmetic on time in Pace.swift; here are only the deeds.
+// Performs what ConnectionState decides: between one socket, one parser and the exchange in flight. All decisions are
+// in the state, all arithmetic on time in Pace.swift; here are only the deeds.
 
 import EventLoop
 import Model
@@ -37,6 +37,7 @@ final class ServerConnection {
     private var outputPace: OutputPace?
     private var queuedInAll = 0
 
+    /// Takes a socket over; ``start()`` begins to read it.
     init(server: HTTPServer, socket: StreamSocket) {
         self.server = server
         self.socket = socket
@@ -57,6 +58,7 @@ final class ServerConnection {
         settle()
     }
 
+    /// Ends the connection when it is idle, else with the answer in flight.
     func drain() {
         perform(state.drain())
         settle()
@@ -195,8 +197,10 @@ final class ServerConnection {
 
 // What the exchange wishes.
 extension ServerConnection {
+    /// Whether the client takes the answer more slowly than it is written.
     var isBackedUp: Bool { socket.isBackedUp }
 
+    /// See ``Exchange/acceptBody()``.
     func acceptBody() {
         guard let exchange, case .serving(let body, let answer) = state.phase else { return }
         if body == .whole, !exchange.head.hasBody { exchange.onBodyEnd?() }
@@ -213,17 +217,21 @@ extension ServerConnection {
         settle()
     }
 
+    /// See ``Exchange/pauseBody()``.
     func pauseBody() {
         state.bodyPaused()
         bodyPace?.pause(at: now)
     }
 
+    /// See ``Exchange/resumeBody()``.
     func resumeBody() {
         bodyPace?.resume(at: now)
         perform(state.bodyResumed())
         settle()
     }
 
+    /// Queues the head of the answer.
+    /// - Returns: how its body is to be framed.
     func beginAnswer(status: Int, headers: borrowing ResponseHeaders, bodyLength: Int?) -> BodyFraming {
         guard let exchange else { preconditionFailure("an answer without an exchange") }
         state.answerBegan(closes: !mayGoOn(after: exchange.head))
@@ -254,11 +262,13 @@ extension ServerConnection {
         send(text.buffer.span)
     }
 
+    /// Queues a piece of a body as it is.
     func writeBody(_ bytes: borrowing Span<UInt8>) {
         send(bytes)
         settle()
     }
 
+    /// Queues a piece of a body as one chunk.
     func writeChunk(_ bytes: borrowing Span<UInt8>) {
         var size = server.takeScratch()
         size.append(hexadecimal: bytes.count)
@@ -270,6 +280,7 @@ extension ServerConnection {
         settle()
     }
 
+    /// The answer is complete; goes on with the next request, or ends.
     func finishAnswer(isChunked: Bool) {
         if isChunked { send(text: "0\r\n\r\n") }
         exchange = nil
@@ -279,6 +290,7 @@ extension ServerConnection {
         settle()
     }
 
+    /// Closes, so that the client sees that the answer is not whole.
     func abortAnswer() {
         exchange = nil
         perform(state.answerAborted())

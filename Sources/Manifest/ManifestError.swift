@@ -1,4 +1,5 @@
-// What is wrong with a manifest, and where.
+// What is wrong with a manifest, and where: one error at a time, the first that a reader of the file would come to or
+// the first key that is missing.
 
 public import Model
 

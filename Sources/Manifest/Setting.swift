@@ -1,4 +1,5 @@
-// One setting as it was written, wherever that was, before anybody knows whether it makes sense.
+// One setting as it was written, before anybody knows whether it makes sense, and how parameters become settings. The
+// file's settings are read in ManifestFile.
 
 /// A key with its value and the place of both.
 struct Setting {

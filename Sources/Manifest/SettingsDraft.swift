@@ -1,4 +1,5 @@
-// Settings while they are gathered: which were given, where, and then all of them together.
+// Settings while they are gathered: which were given, where, and then all of them together. Texts become values here;
+// ranges are checked by Model.
 
 import Model
 

@@ -1,4 +1,4 @@
-// "did you mean": the known word nearest to one that is not known.
+// "did you mean": the known word nearest to one that is not known. A hint is only given when it is probably right.
 
 /// Finds the word somebody probably meant.
 enum Suggestion {

@@ -179,7 +179,8 @@ extension FunctionSettings {
     private func checkEnvironment() throws(SettingError) {
         guard environment.count <= Self.environmentCountMax else {
             throw SettingError(
-                key: "env", reason: "has \(environment.count) variables, at most \(Self.environmentCountMax) are allowed")
+                key: "env",
+                reason: "has \(environment.count) variables, at most \(Self.environmentCountMax) are allowed")
         }
         var total = 0
         for (key, value) in environment {

@@ -118,6 +118,7 @@ private struct MissedRule {
     let now: WallTime
     let watchingSince: WallTime
 
+    /// What becomes of each, ascending.
     func ticks(for due: DueInstants) -> [PlannedTick] {
         switch policy {
         case .one: newestOnly(due)

@@ -27,6 +27,7 @@ public struct JobLedger {
             _ then: @escaping (Result<[Tick], Problem>) -> Void
         ) -> Void
 
+    /// Takes the closures as they are.
     public init(
         load: @escaping (_ then: @escaping (Result<[Job], Problem>) -> Void) -> Void,
         create: @escaping (_ job: Job, _ then: @escaping (Problem?) -> Void) -> Void,
@@ -59,6 +60,7 @@ public struct JobFunctions {
     /// Makes the id of a new execution or job.
     public var makeID: () -> ExecutionID
 
+    /// Takes the closures as they are.
     public init(
         resolve: @escaping (FunctionReference) -> Result<VersionKey, Problem>,
         dispatch: @escaping (DueExecution) -> Void, warm: @escaping (FunctionReference, WallTime) -> Void,

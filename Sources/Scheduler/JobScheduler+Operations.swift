@@ -7,6 +7,7 @@ extension JobScheduler {
     /// All jobs by name. Cost: O(n log n).
     public var jobs: [Job] { state.jobs }
 
+    /// The job of this name, as it was last stored.
     public func job(named name: JobName) -> Job? { state.job(named: name) }
 
     /// When a job fires next; nil when it is paused or done, or just firing for the last time.

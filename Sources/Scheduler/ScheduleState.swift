@@ -36,6 +36,7 @@ public struct ScheduleState: Sendable {
         /// To tell the pool, not yet to fire.
         var isWarning: Bool { at < due }
 
+        /// Equal instants go by place, so that a run can be repeated exactly.
         func precedes(_ other: Alarm) -> Bool { (at, place) < (other.at, other.place) }
     }
 
@@ -67,7 +68,9 @@ public struct ScheduleState: Sendable {
     /// Ascending by name. Cost: O(n log n).
     public var jobs: [Job] { entries.compactMap { $0?.job }.sorted { $0.name < $1.name } }
 
+    /// The job with this id.
     public func job(_ id: ExecutionID) -> Job? { places[id].flatMap { entries[$0]?.job } }
+    /// The job of this name.
     public func job(named name: JobName) -> Job? { names[name].flatMap { entries[$0]?.job } }
 
     /// The next instant at which a job fires; nil when there is none, or its last one is just being written down.
@@ -104,6 +107,7 @@ public struct ScheduleState: Sendable {
         setAlarm(place, lead: lead, now: now)
     }
 
+    /// Forgets a job.
     @discardableResult
     public mutating func remove(_ id: ExecutionID) -> Job? {
         guard let place = places.removeValue(forKey: id), let entry = entries[place] else { return nil }

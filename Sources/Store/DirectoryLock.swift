@@ -1,4 +1,5 @@
-// Two servers on one data folder would fire every job twice. This keeps the second one out.
+// Two servers on one data folder would fire every job twice. This keeps the second one out, and says who the first is.
+// It guards against mistakes, not against a program that ignores the lock.
 
 import Glibc
 import Synchronization

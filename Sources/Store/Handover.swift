@@ -1,4 +1,5 @@
-// A value that is made by one thread and read by another after it.
+// A value that is made by one thread and read by another after it. Only for results that have to leave a `@Sendable`
+// closure; whatever else the threads share is in StoreThread.
 
 import Synchronization
 

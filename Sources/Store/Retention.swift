@@ -1,4 +1,4 @@
-// How much of the past is kept.
+// How much of the past is kept. The pace of pruning is Upkeep's, the deleting a backend's.
 
 /// What is kept of what has ended. Beyond it the oldest goes, in small steps, soon after it is too much: tables may be
 /// larger by what was written since the last look.

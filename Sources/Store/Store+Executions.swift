@@ -26,18 +26,18 @@ extension Store {
         write(rows: records.count, { try $0.record(records) }, then: then)
     }
 
-    /// A page of executions, newest first.
+    /// A page of executions, newest first, with those whose record was appended before this call.
     public func executions(_ filter: ExecutionFilter, then: @escaping StoreAnswer<ExecutionPage>) {
-        read({ try $0.executions(filter) }, then: then)
+        records.settle { [self] in read({ try $0.executions(filter) }, then: then) }
     }
 
-    /// One execution; `notFound` when it never was or is pruned, or its record is not written yet.
+    /// One execution; `notFound` when it never was, has not ended yet, or is pruned.
     public func execution(_ id: ExecutionID, then: @escaping StoreAnswer<ExecutionRecord>) {
-        read({ try $0.execution(id) }, then: then)
+        records.settle { [self] in read({ try $0.execution(id) }, then: then) }
     }
 
     /// Log lines in the order they were written: those behind `filter.after`, or the newest.
     public func logs(_ filter: LogFilter, then: @escaping StoreAnswer<[LogEntry]>) {
-        read({ try $0.logs(filter) }, then: then)
+        logLines.settle { [self] in read({ try $0.logs(filter) }, then: then) }
     }
 }

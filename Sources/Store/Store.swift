@@ -18,8 +18,8 @@ public final class Store {
     private var isClosing = false
     private var closed: [() -> Void] = []
     private var commits = StoreCounters()
-    private var records: WriteBehind<ExecutionRecord>!
-    private var logLines: WriteBehind<LogLine>!
+    private(set) var records: WriteBehind<ExecutionRecord>!
+    private(set) var logLines: WriteBehind<LogLine>!
 
     /// The functions there are. A new one is set, and ``onCatalog`` called, before the request that changed it is
     /// answered.

@@ -27,7 +27,8 @@ struct StoreOperation: Sendable {
 
     /// About how many rows it writes; only paces the pruning.
     let rows: Int
-    /// Errors that are no ``StoreError`` are the database's; the backend translates them.
+    /// Errors that are no ``StoreError`` are the database's; the backend translates them. May be run a second time,
+    /// in a new transaction, when the first was undone.
     let run: @Sendable (any StoreSession) throws -> Answer
     /// Called instead of the answer.
     let fail: @Sendable (StoreError) -> Void

@@ -1,4 +1,5 @@
-// What goes into the store and comes out of it, beyond Model's nouns.
+// What goes into the store and comes out of it, beyond Model's nouns: values only, each a row, a question or a page of
+// answers.
 
 public import Model
 

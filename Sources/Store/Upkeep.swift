@@ -1,4 +1,5 @@
-// When the store's thread prunes what is no longer kept.
+// When the store's thread prunes what is no longer kept, and how much in one go. What is kept says Retention; the rows
+// are deleted by a backend.
 
 import Model
 

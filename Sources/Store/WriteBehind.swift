@@ -17,6 +17,10 @@ final class WriteBehind<Row: Sendable> {
     private var isBackingOff = false
     private var timer: TimerID?
     private var flushed: [() -> Void] = []
+    /// Rows ever appended, and rows ever written or given up: what a reader waits for is told apart by number.
+    private var appendedTotal = 0
+    private var doneTotal = 0
+    private var settled: [(after: Int, then: () -> Void)] = []
 
     /// Rows that were given up.
     private(set) var dropped = 0
@@ -41,6 +45,7 @@ final class WriteBehind<Row: Sendable> {
             waiting.append(row)
             waitingBytes += size(row)
         }
+        appendedTotal += rows.count
         dropOldest()
         guard !isBackingOff else { return }
         if waiting.count >= StoreLimit.writeBehindRows {
@@ -54,6 +59,21 @@ final class WriteBehind<Row: Sendable> {
     func flush(then: @escaping () -> Void) {
         flushed.append(then)
         writeWaiting()
+    }
+
+    /// Calls `then` when the rows appended so far are in the store, so that who reads next finds them. Does not wait
+    /// for a store that fails.
+    func settle(then: @escaping () -> Void) {
+        guard doneTotal < appendedTotal, !isBackingOff else { return then() }
+        settled.append((appendedTotal, then))
+        writeWaiting()
+    }
+
+    private func tellSettled(all: Bool) {
+        guard !settled.isEmpty else { return }
+        let ready = settled.filter { all || $0.after <= doneTotal }
+        settled.removeAll { all || $0.after <= doneTotal }
+        for entry in ready { entry.then() }
     }
 
     private func writeLater(_ delay: Duration) {
@@ -77,14 +97,17 @@ final class WriteBehind<Row: Sendable> {
         write(rows) { [self] result in
             isWriting = false
             switch result {
-            case .success: wrote()
+            case .success:
+                doneTotal += rows.count
+                tellSettled(all: false)
+                wrote()
             case .failure(let error): failed(rows, error)
             }
         }
     }
 
     private func wrote() {
-        if waiting.count >= StoreLimit.writeBehindRows || !flushed.isEmpty {
+        if waiting.count >= StoreLimit.writeBehindRows || !flushed.isEmpty || !settled.isEmpty {
             writeWaiting()
         } else {
             writeLater(StoreLimit.writeBehindDelay)
@@ -97,9 +120,12 @@ final class WriteBehind<Row: Sendable> {
             waiting.insert(contentsOf: rows, at: 0)
             waitingBytes += rows.reduce(0) { $0 + size($1) }
             dropOldest()
+            tellSettled(all: true)
         default:
             // The same rows would fail again.
             dropped += rows.count
+            doneTotal += rows.count
+            tellSettled(all: false)
             return wrote()
         }
         if flushed.isEmpty {
@@ -108,6 +134,7 @@ final class WriteBehind<Row: Sendable> {
         } else {
             // Whoever flushes is about to end, and must not wait for a disk that may never come back.
             dropped += waiting.count
+            doneTotal += waiting.count
             waiting = []
             waitingBytes = 0
             tellFlushed()
@@ -123,6 +150,7 @@ final class WriteBehind<Row: Sendable> {
         guard excess > 0 else { return }
         waiting.removeFirst(excess)
         dropped += excess
+        doneTotal += excess
     }
 
     private func tellFlushed() {

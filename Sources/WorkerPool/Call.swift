@@ -18,10 +18,9 @@ public final class Call {
     public let trigger: Trigger
     public let createdAt: WallTime
     public let arrivedAt: Instant
-    /// When the caller gets 504, whatever the worker does.
-    public let deadline: Instant
-    /// The same moment on the wall clock, as the function is told.
-    let deadlineWall: WallTime
+    /// When the caller gets 504, whatever the worker does. Of a promised execution it is moved when a worker takes it:
+    /// nobody waits for its answer, so only its run counts.
+    public internal(set) var deadline: Instant
     let reply: Reply
     let fields: FieldList
     /// The declared length of the body; nil for a chunked one.
@@ -36,6 +35,8 @@ public final class Call {
     /// The frame that ends the body has been sent.
     var isBodySent = false
     private var isDoorWaiting = false
+    /// The pool that took it.
+    weak var pool: Pool?
     /// The worker that runs it and the number it has there.
     weak var worker: Worker?
     var number: UInt64 = 0
@@ -53,13 +54,14 @@ public final class Call {
         self.createdAt = createdAt
         self.arrivedAt = arrivedAt
         self.deadline = deadline
-        self.deadlineWall = createdAt + (deadline - arrivedAt)
         self.fields = fields
         self.bodyLength = bodyLength
         self.reply = reply
     }
 
     public var hasEnded: Bool { place == .ended }
+    /// The deadline on the wall clock, as the function is told.
+    var deadlineWall: WallTime { createdAt + (deadline - arrivedAt) }
     /// Whether the door may go on reading the request's body.
     public var wantsBody: Bool { pendingBody.count < Self.bodyBufferMax }
 
@@ -91,6 +93,9 @@ public final class Call {
     /// So many bytes of the answer have left towards the caller; the worker may send as many again.
     public func consumed(_ bytes: Int) { worker?.grant(bytes, to: self) }
 
+    /// The caller has gone; see ``Pool/abandon(_:)``.
+    public func abandon() { pool?.abandon(self) }
+
     /// Answers a call that no pool has taken.
     public func refuse(_ problem: Problem) {
         precondition(place == .new, "a call was refused after a pool took it")
@@ -104,5 +109,15 @@ public final class Call {
         onBodyWanted = nil
         pendingBody = []
         reply.finish(outcome, cost)
+    }
+}
+
+extension Trigger {
+    /// Whether the execution was promised to somebody, as opposed to one that a caller waits for.
+    public var isPromised: Bool {
+        switch self {
+        case .http, .invoke: false
+        case .job, .async, .webhook: true
+        }
     }
 }

@@ -23,6 +23,12 @@ struct DeadlineQueue {
         calls.insert(call, at: index)
     }
 
+    /// Puts an execution in its new place after its deadline was moved. O(n).
+    mutating func move(_ call: Call) {
+        calls.removeAll { $0 === call }
+        append(call)
+    }
+
     var earliest: Instant? {
         mutating get {
             dropEnded()

@@ -52,7 +52,8 @@ public struct FieldList: Hashable, Sendable {
         var offset = 2
         for _ in 0..<announced {
             guard bytes.count - offset >= 6 else { return nil }
-            let length = Int(bytes.littleEndian(at: offset, count: 2)) + Int(bytes.littleEndian(at: offset + 2, count: 4))
+            let nameLength = Int(bytes.littleEndian(at: offset, count: 2))
+            let length = nameLength + Int(bytes.littleEndian(at: offset + 2, count: 4))
             guard bytes.count - offset - 6 >= length else { return nil }
             offset += 6 + length
         }

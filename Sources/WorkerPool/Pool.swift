@@ -73,6 +73,7 @@ public final class Pool {
     /// Takes an execution: hands it to a worker, lets it wait, or refuses it. Its reply is answered in any case.
     public func submit(_ call: Call) {
         precondition(call.place == .new, "an execution was submitted twice")
+        call.pool = self
         meter.count(at: clock.monotonic())
         counters.executions += 1
         if breaker.isOpen, workers.isEmpty, !breaker.mayStart(at: clock.monotonic()) {
@@ -90,7 +91,7 @@ public final class Pool {
     }
 
     /// The caller has gone. A waiting execution is dropped; a running one goes on unless its body is still missing.
-    public func abandon(_ call: Call) {
+    func abandon(_ call: Call) {
         switch call.place {
         case .queued:
             leaveQueue(call)
@@ -194,7 +195,7 @@ public final class Pool {
         let problem = Problem(.workerProtocol, "the worker of \(version.key) sent \(what)")
         note("worker ended: it sent \(what)", of: nil)
         counters.failures += 1
-        let calls = worker.inFlight.values.map(\.call)
+        let calls = worker.inHand.map(\.call)
         for call in calls {
             worker.forget(call)
             stopClock(of: call)
@@ -273,7 +274,12 @@ public final class Pool {
                 continue
             }
             guard let call = nextWaiting() else { return }
-            worker.assign(call, nonce: random.next(), at: clock.monotonic())
+            let now = clock.monotonic()
+            if call.trigger.isPromised {
+                call.deadline = now + settings.timeout
+                deadlines.move(call)
+            }
+            worker.assign(call, nonce: random.next(), at: now)
             if !worker.hasRoom { available.removeLast() }
         }
     }
@@ -336,7 +342,8 @@ public final class Pool {
             return fail(
                 call,
                 Problem(
-                    .timedOut, "no worker of \(version.key) was free within the timeout of \(timeout); "
+                    .timedOut,
+                    "no worker of \(version.key) was free within the timeout of \(timeout); "
                         + "raise `max` (\(settings.workersMax)) or `concurrency`"))
         }
         guard let worker = call.worker else { return }
@@ -513,11 +520,13 @@ public final class Pool {
     private func startProblem(_ exit: WorkerExit, _ error: FunctionError?) -> Problem {
         guard let error else {
             return Problem(
-                .workerNotStarted, "the worker of \(version.key) ended before its handler was loaded: \(exit.description)")
+                .workerNotStarted,
+                "the worker of \(version.key) ended before its handler was loaded: \(exit.description)")
         }
         return Problem(
             .functionRaised,
-            "handler '\(settings.handler)' of \(version.key) can't be loaded: \(error.errorType): \(error.errorMessage)",
+            "handler '\(settings.handler)' of \(version.key) can't be loaded: "
+                + "\(error.errorType): \(error.errorMessage)",
             functionError: error)
     }
 

@@ -32,6 +32,9 @@ public struct PoolStatus: Sendable {
     public var decision = StartDecision(count: 0, reason: .enoughWorkers)
 
     init(version: VersionKey) { self.version = version }
+
+    /// The last decision's reason as one word.
+    public var decisionReason: String { decision.reason.rawValue }
 }
 
 /// Counts events over the last ten seconds.

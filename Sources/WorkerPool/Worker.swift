@@ -62,6 +62,10 @@ final class Worker {
     var isIdle: Bool { phase == .ready && inFlight.isEmpty }
     var hasRoom: Bool { phase == .ready && inFlight.count < pool.settings.concurrency }
 
+    /// What it holds, in the order it was given: a dictionary's order changes from run to run, and with it a
+    /// simulation.
+    var inHand: [InFlight] { inFlight.sorted { $0.key < $1.key }.map(\.value) }
+
     /// Orders the process.
     func start(from source: WorkerSource, isolation: IsolationLevel) {
         source.start(
@@ -297,7 +301,7 @@ final class Worker {
         killTimer?()
         killTimer = nil
         printed.finish { log($0, .stderr, inFlight.count == 1 ? inFlight.first!.key : 0) }
-        let calls = inFlight.values.map { $0 }
+        let calls = inHand
         inFlight = [:]
         transport?.close()
         transport = nil

@@ -1,5 +1,5 @@
-// What a pool needs of a worker's process: bytes both ways, and the news of its end. A struct of closures, because there
-// are two kinds from the first day: real processes and the simulator's.
+// What a pool needs of a worker's process: bytes both ways, and the news of its end. A struct of closures, because
+// there are two kinds from the first day: real processes and the simulator's.
 
 public import Model
 

@@ -24,7 +24,6 @@ import Testing
         return load
     }
 
-
     @Test func `decides the cases of the table`() {
         let second = Duration.seconds(1)
         let quick = Duration.milliseconds(10)

@@ -1,5 +1,6 @@
 // What all commands have in common.
 
+import Model
 import Testing
 
 @testable import Client

@@ -1,6 +1,6 @@
 // swift-tools-version:6.2
-// Compares our HTTP parser with llhttp, the parser of Node.js, which comes with swift-nio. A package of its own, so that
-// the product never resolves swift-nio: run it with `swift test --package-path Tests/Differential`.
+// Compares our HTTP parser with llhttp, the parser of Node.js, which comes with swift-nio. A package of its own, so
+// that the product never resolves swift-nio: run it with `swift test --package-path Tests/Differential`.
 import PackageDescription
 
 let strict: [SwiftSetting] = [

@@ -96,7 +96,8 @@ struct Session {
     /// The text with one word for every id, date, time taken and amount of memory, and one blank for many: so a README
     /// can show real ones.
     private static func steady(_ text: String) -> String {
-        var text = text
+        var text =
+            text
             .replacing(/[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}/, with: "ID")
             .replacing(/\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z/, with: "DATE")
             .replacing(/\b(\d+h)?(\d+m)?\d+(\.\d+)?(ms|s|m|h)\b/, with: "TIME")

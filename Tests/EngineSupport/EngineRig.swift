@@ -3,7 +3,7 @@
 public import Dispatcher
 public import EventLoop
 public import Model
-public import TestSupport
+import TestSupport
 public import WorkerPool
 
 /// An engine and everything around it.
@@ -15,8 +15,7 @@ public final class EngineRig {
     /// Records of executions, in the order they were kept.
     public private(set) var records: [ExecutionRecord] = []
     public private(set) var logs: [LogLine] = []
-    /// Promised executions that are in the store and have not ended there, oldest first.
-    public private(set) var promised: [PromisedExecution] = []
+    private var stored: [ExecutionID: PromisedExecution] = [:]
     /// What the store says to the next promise; nil: it takes it.
     public var storeProblem: Problem?
     /// How long the store takes to commit.
@@ -44,17 +43,20 @@ public final class EngineRig {
             isolation: .process, random: SplitMix64(seed: seed), recorder: recorder)
     }
 
+    /// Promised executions that are in the store and have not ended there, oldest first.
+    public var promised: [PromisedExecution] { stored.values.sorted { $0.id < $1.id } }
+
     private var recorder: Recorder {
         Recorder(
             append: { [unowned self] in records.append($0) },
             finish: { [unowned self] record in
                 records.append(record)
-                promised.removeAll { $0.id == record.id }
+                stored[record.id] = nil
             },
             enqueue: { [unowned self] execution, then in
                 let problem = storeProblem
                 time.timers.schedule(at: time.clock.monotonic() + commitTime) { [unowned self] in
-                    if problem == nil { promised.append(execution) }
+                    if problem == nil { stored[execution.id] = execution }
                     then(problem)
                 }
             },

@@ -19,8 +19,10 @@ public final class SimulatedRequest {
     public var keepsBody = true
     public private(set) var isWhole = false
     public private(set) var isCancelled = false
-    /// Whether its end frame has been sent.
-    public private(set) var isOver = false
+    /// When its end frame was sent.
+    public private(set) var endedAt: Instant?
+    /// What the worker made of it, as the test's own note.
+    public var note = ""
 
     /// Bytes of request body that came and were not credited.
     private(set) var uncredited = 0
@@ -65,7 +67,7 @@ public final class SimulatedRequest {
         if uncredited > WireFrame.bodyMax { worker.complain("\(uncredited) bytes of request \(number) without credit") }
         if isWhole { worker.complain("body of request \(number) after its last frame") }
         if let declaredLength, bodyCount > declaredLength { worker.complain("more body than declared") }
-        if worker.habits.givesCredit, !isOver { giveCredit(bytes.count) }
+        if worker.habits.givesCredit, endedAt == nil { giveCredit(bytes.count) }
         guard isLast else { return }
         isWhole = true
         if let declaredLength, bodyCount != declaredLength { worker.complain("less body than declared") }
@@ -115,7 +117,7 @@ public final class SimulatedRequest {
 
     /// Ends the request.
     public func end(outcome: UInt8 = 0, cpu: UInt64 = .max, memory: UInt64 = .max, error: [UInt8] = []) {
-        isOver = true
+        endedAt = worker.now
         send(WireType.end, body: [outcome] + wire(cpu) + wire(memory) + error)
         worker.finished(self)
     }

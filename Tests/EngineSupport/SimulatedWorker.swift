@@ -28,6 +28,8 @@ public final class SimulatedWorker {
     public private(set) var isRunning = false
     public private(set) var isGone = false
     public private(set) var isReady = false
+    /// Whether it lied, crashed or hung by its own doing; set by whoever makes it do so.
+    public var isHonest = true
     /// What the setup frame said.
     public private(set) var setup: [String: String] = [:]
     /// Requests that have not ended, by number.
@@ -38,7 +40,9 @@ public final class SimulatedWorker {
     /// How it was asked to end, in order: `drain`, `close`, `terminate`, `kill`; and when.
     public private(set) var orders: [(order: String, at: Instant)] = []
 
-    init(_ number: Int, _ request: WorkerRequest, _ events: WorkerEvents, habits: WorkerHabits, source: SimulatedWorkers) {
+    init(
+        _ number: Int, _ request: WorkerRequest, _ events: WorkerEvents, habits: WorkerHabits, source: SimulatedWorkers
+    ) {
         self.number = number
         self.request = request
         self.events = events
@@ -63,19 +67,10 @@ public final class SimulatedWorker {
                 WorkerTransport(
                     send: { [self] bytes in receive(bytes.withUnsafeBufferPointer { Array($0) }) },
                     readPrinted: {},
-                    terminate: { [self] in
-                        order("terminate")
-                        if habits.obeysTerminate { exit("killed by SIGTERM", isClean: false) }
-                    },
-                    kill: { [self] in
-                        order("kill")
-                        exit("killed by SIGKILL", isClean: false)
-                    },
-                    close: { [self] in
-                        order("close")
-                        isChannelClosed = true
-                        leaveIfAllowed()
-                    }))
+                    // All of it travels as long as bytes do, so that nothing overtakes what was sent before.
+                    terminate: { [self] in later(habits.latency) { [self] in terminated() } },
+                    kill: { [self] in later(habits.latency) { [self] in killed() } },
+                    close: { [self] in later(habits.latency) { [self] in closed() } }))
             after(habits.helloTime) { [self] in greet() }
         }
     }
@@ -116,13 +111,33 @@ public final class SimulatedWorker {
             isGone = true
             isReady = false
             source.ended(self)
+            if source.errs(.forgetsExits) { return }
             events.exited(
-                WorkerExit(description: description, isClean: isClean, cpu: .milliseconds(7), memoryPeak: .mebibytes(9)))
+                WorkerExit(description: description, isClean: isClean, cpu: .milliseconds(7), memoryPeak: .mebibytes(9))
+            )
         }
     }
 
     private func order(_ name: String) {
-        if !isGone { orders.append((name, source.clock.monotonic())) }
+        guard !isGone, !isExiting else { return }
+        checkOrder(name)
+        orders.append((name, source.clock.monotonic()))
+    }
+
+    private func terminated() {
+        order("terminate")
+        if habits.obeysTerminate { exit("killed by SIGTERM", isClean: false) }
+    }
+
+    private func killed() {
+        order("kill")
+        exit("killed by SIGKILL", isClean: false)
+    }
+
+    private func closed() {
+        order("close")
+        isChannelClosed = true
+        leaveIfAllowed()
     }
 
     private func leaveIfAllowed() {
@@ -145,7 +160,7 @@ public final class SimulatedWorker {
             isWritePlanned = false
             let bytes = outbox
             outbox = []
-            deliver(bytes)
+            if !source.errs(.losesBytes) { deliver(bytes) }
         }
     }
 
@@ -178,7 +193,9 @@ public final class SimulatedWorker {
 
     private func handle(_ frame: WireFrame) {
         if frame.body.count > WireFrame.bodyMax { complain("a frame of \(frame.body.count) bytes") }
-        guard hasSetup == (frame.type != WireType.setup) else { return complain("frame \(frame.type) before or after setup") }
+        guard hasSetup == (frame.type != WireType.setup) else {
+            return complain("frame \(frame.type) before or after setup")
+        }
         switch frame.type {
         case WireType.setup: takeSetup(frame)
         case WireType.request: takeRequest(frame)
@@ -212,12 +229,15 @@ public final class SimulatedWorker {
         inHandMax = max(inHandMax, inHand.count)
         source.served(request)
         habits.serve(request)
+        if source.errs(.drainsBusy) { order("drain") }
     }
 
     private func takeMore(_ frame: WireFrame) {
         guard let request = inHand[frame.request] else {
             // What was on its way when the request ended is no mistake.
-            if frame.request == 0 || frame.request > lastNumber { complain("frame \(frame.type) about request \(frame.request)") }
+            if frame.request == 0 || frame.request > lastNumber {
+                complain("frame \(frame.type) about request \(frame.request)")
+            }
             return
         }
         if frame.nonce != request.nonce { complain("a wrong nonce for request \(frame.request)") }
@@ -234,6 +254,16 @@ public final class SimulatedWorker {
     func finished(_ request: SimulatedRequest) {
         inHand[request.number] = nil
         leaveIfAllowed()
+    }
+
+    var now: Instant { source.clock.monotonic() }
+
+    /// Notes an order to leave. One that is busy may only be told so when a call of it has overrun or its caller went.
+    private func checkOrder(_ name: String) {
+        let wall = UInt64(source.clock.wall().milliseconds)
+        let isGivenUp = inHand.isEmpty || inHand.values.contains { $0.isCancelled || $0.deadline <= wall }
+        guard !source.mayEndBusy, isHonest, isReady, !isGivenUp, orders.isEmpty else { return }
+        complain("was told to \(name) with \(inHand.count) calls in hand")
     }
 
     func complain(_ what: String) { source.complain("worker \(number): \(what)") }

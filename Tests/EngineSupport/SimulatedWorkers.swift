@@ -20,6 +20,11 @@ public final class SimulatedWorkers {
     public private(set) var aliveMax: [VersionKey: Int] = [:]
     /// Whether ``all`` and ``requests`` are kept; a long run can do without.
     public var keepsHistory = true
+    /// Whether busy workers may be told to end: the server is being ended by force.
+    public var mayEndBusy = false
+    /// A deliberate mistake of the source, to see whether a test notices it.
+    public var canary: Canary?
+    private var chance: UInt64 = 0
     private var alive: [VersionKey: Int] = [:]
     private var ordered = 0
 
@@ -32,7 +37,34 @@ public final class SimulatedWorkers {
     /// Itself, as pools see it.
     public var source: WorkerSource { WorkerSource { [self] request, events in start(request, events) } }
 
+    /// Mistakes that a source of workers could make.
+    public enum Canary: CaseIterable, Sendable {
+        /// Now and then the end of a process is not told.
+        case forgetsExits
+        /// Now and then output gets lost.
+        case losesBytes
+        /// Now and then two processes are made for one order.
+        case doublesWorkers
+        /// Now and then a busy worker is asked to drain.
+        case drainsBusy
+    }
+
+    /// Whether the canary errs this time: once in ten times, for a given source always the same ones.
+    func errs(_ mistake: Canary) -> Bool {
+        guard canary == mistake else { return false }
+        chance += 1
+        return chance % 10 == 0
+    }
+
     private func start(_ request: WorkerRequest, _ events: WorkerEvents) {
+        begin(request, events)
+        guard errs(.doublesWorkers) else { return }
+        begin(
+            request,
+            WorkerEvents(started: { _ in }, failed: { _ in }, received: { _ in }, printed: { _ in }, exited: { _ in }))
+    }
+
+    private func begin(_ request: WorkerRequest, _ events: WorkerEvents) {
         ordered += 1
         let worker = SimulatedWorker(ordered, request, events, habits: habits(ordered, request), source: self)
         if keepsHistory { all.append(worker) }

@@ -154,6 +154,32 @@ import Testing
         }
     }
 
+    // The kernel gives the new listener the number of the one that has just been closed.
+    @Test func `takes nothing from a listener that gets its descriptor`() throws {
+        try LoopRig.with { rig in
+            var served: [String] = []
+            var change = {}
+            let first = try Listener(loop: rig.loop, address: .tcp(host: "127.0.0.1", port: 0)) { _ in
+                served.append("first")
+                change()
+            }
+            var clients = [try PlainSocket(port: try #require(first.boundPort))]
+            change = { [unowned first] in
+                first.close()
+                do {
+                    let second = try Listener(loop: rig.loop, address: .tcp(host: "127.0.0.1", port: 0)) { _ in
+                        served.append("second")
+                    }
+                    clients.append(try PlainSocket(port: try #require(second.boundPort)))
+                } catch {
+                    Issue.record(error)
+                }
+            }
+
+            rig.run(until: { served == ["first", "second"] })
+        }
+    }
+
     @Test func `frees its port at once`() throws {
         try LoopRig.with { rig in
             let first = try Listener(loop: rig.loop, address: .tcp(host: "localhost", port: 0)) { _ in }

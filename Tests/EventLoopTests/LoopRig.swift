@@ -53,6 +53,29 @@ final class LoopRig {
         loop.timers.schedule(at: loop.now + Self.pulse) { [self] in look(isDone) }
     }
 
+    /// Runs the loop for a moment in which nothing happens, and expects it to sleep. The measure is how often its
+    /// thread gave up the processor by itself, which no other load of the machine changes: a loop that spins never does.
+    func expectRest(sourceLocation: SourceLocation = #_sourceLocation) {
+        let end = loop.now + .milliseconds(200)
+        let before = Self.rests()
+        var pulses = 0
+        run(
+            until: { [self] in
+                pulses += 1
+                return loop.now > end
+            }, sourceLocation: sourceLocation)
+        let rests = Self.rests() - before
+        guard rests < pulses / 2 else { return }
+        Issue.record("the loop slept \(rests) times between \(pulses) timers", sourceLocation: sourceLocation)
+    }
+
+    private static func rests() -> Int {
+        var usage = rusage()
+        // RUSAGE_THREAD, which Swift's Glibc module hides. Source: getrusage(2).
+        getrusage(__rusage_who_t(1), &usage)
+        return usage.ru_nvcsw
+    }
+
     /// Turns the loop a few times without waiting, so that whatever is ready to happen has happened.
     func settle() {
         for _ in 0..<10 { loop.turn() }
@@ -96,7 +119,7 @@ final class Record {
     var text: String { String(decoding: bytes, as: UTF8.self) }
 }
 
-/// Bytes that differ from their neighbours and from those 64 KiB away, so that a piece lost, doubled or swapped is seen.
+/// Bytes that differ from their neighbours and from those 64 KiB away: a piece lost, doubled or swapped is seen.
 func pattern(_ count: Int) -> [UInt8] {
     // Built from words: a closure per byte costs seconds in a debug build.
     let words = (0..<(count / 8 + 1)).map { UInt64($0) &* 0x9E37_79B9_7F4A_7C15 }

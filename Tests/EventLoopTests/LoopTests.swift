@@ -158,11 +158,7 @@ import Testing
                 let clients = try (0..<10).map { _ in try PlainSocket(port: try #require(listener.boundPort)) }
 
                 try Descriptors.withNoneLeft {
-                    let start = rig.loop.now
-                    let processorTime = clock()
-                    rig.run(until: { rig.loop.now - start > .milliseconds(400) })
-                    let share = Double(clock() - processorTime) / Double(CLOCKS_PER_SEC) / 0.4
-                    if share > 0.5 { Issue.record("the loop was busy for \(share) of the time") }
+                    rig.expectRest()
                     // The test library's own threads may give one back meanwhile.
                     if accepted > 2 { Issue.record("\(accepted) accepted without descriptors") }
                 }

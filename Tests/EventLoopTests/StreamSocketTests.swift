@@ -229,6 +229,10 @@ import Testing
                 peer = other
                 kept = socket
                 closing = { [unowned socket] in socket.close() }
+                // A circle, as connections make it: closing has to break it.
+                socket.onRead = { _ in socket.stopReading() }
+                socket.onEnd = { _ in socket.close() }
+                socket.onDrain = { socket.startReading() }
                 // Much more than the kernel takes, so that a write is under way when it is closed.
                 socket.send(pattern(2_000_000))
             }

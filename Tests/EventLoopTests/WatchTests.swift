@@ -51,7 +51,7 @@ import Testing
             let watch = try DescriptorWatch(loop: rig.loop, descriptor: mine.descriptor) { calls += 1 }
             watch.stopReading()
             try peer.write("abc")
-            rig.settle()
+            rig.expectRest()
             #expect(calls == 0)
 
             watch.startReading()
@@ -97,6 +97,21 @@ import Testing
 
             watch.close()
             #expect(try child.wait().ending == .killed(signal: SIGKILL))
+        }
+    }
+
+    @Test func `tells of nothing to read when it is stopped by the same event`() throws {
+        try LoopRig.with { rig in
+            let (mine, peer) = try PlainSocket.pair()
+            var reads = 0
+            let watch = try DescriptorWatch(loop: rig.loop, descriptor: mine.descriptor) { reads += 1 }
+            watch.whenWritable { [unowned watch] in watch.stopReading() }
+            try peer.write("abc")
+
+            rig.settle()
+
+            #expect(reads == 0)
+            watch.close()
         }
     }
 

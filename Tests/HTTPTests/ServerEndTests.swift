@@ -178,6 +178,18 @@ import Testing
         #expect(rig.time.timers.count == 0)
     }
 
+    @Test func `by a reset leave no exchange behind`() throws {
+        let rig = try ServerRig { exchange in exchange.onAbort = { exchange.pauseBody() } }
+        let client = try rig.connect(getRequest)
+        weak let exchange = try rig.exchange()
+        rig.forgetExchanges()
+        #expect(exchange != nil)
+
+        client.socket.reset()
+
+        try rig.turn(until: { exchange == nil }, "the exchange is gone")
+    }
+
     @Test func `are forgotten with their exchange`() throws {
         let rig = try ServerRig { exchange in
             exchange.onAbort = { exchange.pauseBody() }
@@ -345,6 +357,20 @@ import Testing
         }
 
         #expect(events.aborts == 0)
+    }
+
+    @Test func `a large last answer is not cut while it is on its way`() throws {
+        let large = [UInt8](repeating: UInt8(ascii: "x"), count: 32 << 20)
+        let rig = try ServerRig { $0.respond(status: 200, body: large) }
+        let client = try rig.connect("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+
+        rig.advance(seconds: 20)
+        try client.waitForEnd()
+
+        #expect(client.received.count > large.count)
+        #expect(rig.server.connectionCount == 1)
+        rig.advance(seconds: 6)
+        #expect(rig.server.connectionCount == 0)
     }
 
     @Test func `an answered client that does not close is closed after the lingering`() throws {

@@ -14,7 +14,6 @@ import Testing
             #expect(answer.text == "hello!\n")
             #expect(answer.status == 200)
             #expect(answer.headers.map { "\($0.name): \($0.value)" } == ["content-type: text/plain; charset=utf-8"])
-            #expect(answer.isWhole)
             #expect(answer.cpu > 0 && answer.cpu < 10_000_000_000)
             #expect(answer.memoryPeak > 0 && answer.memoryPeak < 100 << 20)
         }
@@ -122,25 +121,49 @@ import Testing
         }
     }
 
+    /// Calls a program that writes and ends while the host sleeps, so that the host sees both at once.
+    private func callWhileHostSleeps(_ rig: LauncherRig, ending: String) throws -> TestAnswer {
+        let worker = try rig.script(
+            "echo $$ > pid; mv pid started; while [ ! -e go ]; do sleep 0.005; done; echo text; \(ending)")
+        let folder = try worker.folder()
+        let number = try worker.channel.request()
+        rig.run(until: { FileManager.default.fileExists(atPath: "\(folder)/started") })
+        let text = try String(contentsOfFile: "\(folder)/started", encoding: .utf8)
+        let program = try #require(pid_t(text.trimmingCharacters(in: .newlines)))
+        kill(worker.process.pid, SIGSTOP)
+        #expect(FileManager.default.createFile(atPath: "\(folder)/go", contents: nil))
+        rig.run(until: { (try? Processes.stat(program))?.first == "Z" })
+        kill(worker.process.pid, SIGCONT)
+        return try worker.channel.answer(to: number)
+    }
+
     @Test func `that fails right after its first output is a failure, not a broken answer`() throws {
         try LauncherRig.with { rig in
-            let worker = try rig.script(
-                "echo $$ > pid; mv pid started; while [ ! -e go ]; do sleep 0.005; done; echo partial; exit 1")
-            let folder = try worker.folder()
-            let number = try worker.channel.request()
-            rig.run(until: { FileManager.default.fileExists(atPath: "\(folder)/started") })
-            let text = try String(contentsOfFile: "\(folder)/started", encoding: .utf8)
-            let program = try #require(pid_t(text.trimmingCharacters(in: .newlines)))
-
-            // The host sleeps while the program writes and fails, so that it sees both at once.
-            kill(worker.process.pid, SIGSTOP)
-            #expect(FileManager.default.createFile(atPath: "\(folder)/go", contents: nil))
-            rig.run(until: { (try? Processes.stat(program))?.first == "Z" })
-            kill(worker.process.pid, SIGCONT)
-            let answer = try worker.channel.answer(to: number)
-
+            let answer = try callWhileHostSleeps(rig, ending: "exit 1")
             #expect(answer.outcome == .raised)
             #expect(answer.status == nil)
+        }
+    }
+
+    @Test func `that ends right after its output has its whole answer in one frame`() throws {
+        try LauncherRig.with { rig in
+            let answer = try callWhileHostSleeps(rig, ending: "exit 0")
+            #expect(answer.text == "text\n")
+            #expect(answer.isWhole)
+        }
+    }
+
+    @Test func `that closes its output is waited for, to know whether it fails`() throws {
+        try LauncherRig.with { rig in
+            let worker = try rig.script("echo all; exec >&-; read go; exit $go")
+            for status in [0, 7] {
+                let number = try worker.channel.request(TestRequest(isWhole: false))
+                try worker.channel.sendBody(Array("\(status)\n".utf8), of: number, isLast: true)
+                let answer = try worker.channel.answer(to: number)
+                #expect(answer.outcome == (status == 0 ? .answered : .raised))
+                #expect(answer.status == (status == 0 ? 200 : nil))
+                #expect(answer.text == (status == 0 ? "all\n" : ""))
+            }
         }
     }
 
@@ -217,8 +240,10 @@ import Testing
     @Test func `logs by lines on standard error`() throws {
         try LauncherRig.with { rig in
             let worker = try rig.script(
-                "printf 'one\\ntwo' >&2; printf ' three\\n' >&2; head -c 40000 /dev/zero | tr '\\0' x >&2; printf end >&2"
-            )
+                """
+                printf 'one\\ntwo' >&2; printf ' three\\n' >&2
+                head -c 40000 /dev/zero | tr '\\0' x >&2; printf end >&2
+                """)
             let logs = try worker.channel.call().logs
             let text = logs.map(\.text).joined()
             #expect(text == "one\ntwo three\n" + String(repeating: "x", count: 40_000) + "end")

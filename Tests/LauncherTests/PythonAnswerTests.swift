@@ -193,22 +193,24 @@ import Testing
         try LauncherRig.with { rig in
             let worker = try rig.python(
                 """
-                closed = []
-                def chunks(count):
+                closed, kept = [], []
+                def chunks(count, last):
                     try:
                         for _ in range(count): yield b"x"
+                        if last: yield last
                         raise ValueError("broken off")
                     finally:
                         closed.append(count)
                 def handler(event, context):
                     if event["rawPath"] == "/closed": return closed
-                    if event["rawPath"] == "/wrong": return iter([b"x", 5])
-                    return chunks(int(event["rawQueryString"]))
+                    # Kept, so that nobody closes it but the worker.
+                    kept.append(chunks(int(event["rawQueryString"]), 5 if event["rawPath"] == "/wrong" else None))
+                    return kept[-1]
                 """)
 
             let early = try worker.channel.call(TestRequest(query: "0"))
             let late = try worker.channel.call(TestRequest(query: "2"))
-            let wrong = try worker.channel.call(TestRequest(path: "/wrong"))
+            let wrong = try worker.channel.call(TestRequest(path: "/wrong", query: "1"))
 
             #expect(early.outcome == .raised)
             #expect(early.status == nil)
@@ -217,7 +219,7 @@ import Testing
             #expect(late.text == "xx")
             #expect(late.errorMessage == "broken off")
             #expect(wrong.errorMessage == "Unable to marshal response: a stream is of bytes or text, not int")
-            #expect(try worker.channel.call(TestRequest(path: "/closed")).text == "[0, 2]")
+            #expect(try worker.channel.call(TestRequest(path: "/closed")).text == "[0, 2, 1]")
         }
     }
 

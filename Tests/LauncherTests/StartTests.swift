@@ -182,6 +182,7 @@ import Testing
             expectFailure(.execute, ENOENT, outcome)
             guard case .failure(let error) = outcome else { return }
             #expect(error.description == "executing the runtime's program: no such file or directory (ENOENT)")
+            rig.run(until: { !rig.troubles.isEmpty })
             #expect(rig.troubles == ["the zygote of python3 can't be started: \(error)"])
             // The other runtime is not concerned.
             _ = try rig.start(.exec, in: try rig.package([:]))

@@ -205,13 +205,14 @@ final class WorkerChannel {
         return number
     }
 
-    /// Sends more of a body as the worker gives credit.
+    /// Sends more of a body as the worker gives credit, until the request ends: a worker need not take all of it.
     func sendBody(_ bytes: [UInt8], of number: UInt64, isLast: Bool) throws {
         var sent = 0
         repeat {
-            while requestCredit[number]! == 0, sent < bytes.count {
+            while requestCredit[number]! == 0, sent < bytes.count, answers[number]?.outcome == nil {
                 take(try #require(try next(), "the worker closed the channel instead of giving credit"))
             }
+            if answers[number]?.outcome != nil { return }
             let count = min(bytes.count - sent, requestCredit[number]!, Self.window)
             requestCredit[number]! -= count
             let isEnd = isLast && sent + count == bytes.count
@@ -286,11 +287,8 @@ final class WorkerChannel {
         guard !bytes.isEmpty else { return }
         answers[number]?.body += bytes
         answers[number]?.pieces.append(bytes.count)
-        do {
-            if credits { try credit(bytes.count, to: number) }
-        } catch {
-            // The worker may have ended after its last bytes; that it did is seen by reading.
-        }
+        // The worker may have ended after its last bytes; that it did is seen by reading.
+        if credits { try? credit(bytes.count, to: number) }
     }
 }
 

@@ -12,6 +12,8 @@ final class GateBackend: StoreBackend {
         var isShut = false
         var failure: StoreError?
         var writes: [Int] = []
+        var keepsOperations = false
+        var kept: [StoreOperation] = []
     }
 
     private let inner: any StoreBackend
@@ -32,8 +34,12 @@ final class GateBackend: StoreBackend {
     /// Fails each write with `error`, after the operations ran; nil ends that.
     func fail(with error: StoreError?) { state.withLock { $0.failure = error } }
 
-    /// How many operations each write had.
+    /// How many operations each write had since ``forgetWrites()``.
     var writes: [Int] { state.withLock { $0.writes } }
+    func forgetWrites() { state.withLock { $0.writes = [] } }
+
+    /// Holds on to the operations of each write until the next, as the store's thread does when it is slow.
+    func keepOperations() { state.withLock { $0.keepsOperations = true } }
 
     func write(_ operations: [StoreOperation]) throws(StoreError) -> [Result<StoreOperation.Answer, StoreError>] {
         let (isShut, failure) = state.withLock { state in
@@ -41,6 +47,11 @@ final class GateBackend: StoreBackend {
             state.writes.append(operations.count)
             return (state.isShut, state.failure)
         }
+        let before = state.withLock { state in
+            defer { if state.keepsOperations { state.kept = operations } }
+            return state.kept
+        }
+        defer { withExtendedLifetime(before) {} }
         if isShut {
             arrived.signal()
             opened.wait()

@@ -24,7 +24,8 @@ final class StoreRig {
     ) throws {
         let loop = try Loop(virtual: virtual)
         defer { loop.close() }
-        let rig = StoreRig(loop, try Store(directory: directory, loop: loop, retention: retention), drivesTimers: virtual == nil)
+        let rig = StoreRig(
+            loop, try Store(directory: directory, loop: loop, retention: retention), drivesTimers: virtual == nil)
         defer { rig.close() }
         try body(rig)
     }
@@ -46,6 +47,9 @@ final class StoreRig {
             let gate = GateBackend(try SQLiteBackend(directory: folder.path(of: "data")))
             let rig = StoreRig(loop, try Store(backend: gate, loop: loop), drivesTimers: virtual == nil)
             defer { rig.close() }
+            // With it, or before it, goes the pruning that follows each opening.
+            try rig.answer { rig.store.advance([], then: $0) }
+            gate.forgetWrites()
             try body(rig, gate)
         }
     }

@@ -1,5 +1,5 @@
-// What a test needs of the machine. A test that can't run says so, loudly and with the reason: `Tests/run` repeats every
-// such line at its end.
+// What a test needs of the machine. A test that can't run says so, loudly and with the reason: `Tests/run` repeats
+// every such line at its end.
 
 import Foundation
 public import Testing

@@ -41,13 +41,19 @@ public struct Seeded: TestTrait, TestScoping {
         let seed = given ?? UInt64.random(in: .min ... .max)
         let telling = IssueHandlingTrait.compactMapIssues { issue in
             var issue = issue
-            issue.comments.append("repeat it with: SEED=\(seed) Tests/run --filter '\(test.name)'")
+            issue.comments.append("repeat it with: SEED=\(seed) Tests/run --filter \"\(sentence(test))\"")
             return issue
         }
         try await Self.$seed.withValue(seed) {
             try await telling.provideScope(for: test, testCase: testCase, performing: body)
         }
     }
+}
+
+/// The name of a test as `--filter` finds it: without the marks of a raw identifier and the parameters.
+private func sentence(_ test: Test) -> Substring {
+    let name = test.name.drop { $0 == "`" }
+    return name.prefix { $0 != "`" && $0 != "(" }
 }
 
 extension Trait where Self == Seeded {

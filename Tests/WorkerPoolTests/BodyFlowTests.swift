@@ -14,9 +14,9 @@ import Testing
         var sent = 0
         let feed = {
             while sent < count, call.wantsBody {
-                let next = min(count, sent + 65_536)
-                call.append(bytes(sent..<next).span, isLast: next == count)
-                sent = next
+                let start = sent
+                sent = min(count, start + 65_536)
+                call.append(bytes(start..<sent).span, isLast: sent == count)
             }
         }
         call.onBodyWanted = feed
@@ -186,7 +186,9 @@ import Testing
     }
 
     @Test func `of several calls in one worker don't mix, and one slow reader does not stop the others`() {
-        let rig = PoolRig { $0.concurrency = 3 } habits: { _ in
+        let rig = PoolRig {
+            $0.concurrency = 3
+        } habits: { _ in
             WorkerHabits { request in
                 request.whenWhole { request in
                     let start = Int(request.body[0]) * 1_000_000

@@ -92,7 +92,8 @@ import Testing
         let largest = WireFrame(WireType.chunk, request: 1, body: [UInt8](repeating: 7, count: WireFrame.bodyMax))
         #expect(read(largest.bytes).bodies.first?.count == WireFrame.bodyMax)
 
-        let header = Array(WireFrame(WireType.chunk, body: [UInt8](repeating: 7, count: WireFrame.bodyMax + 1)).bytes.prefix(24))
+        let header = Array(
+            WireFrame(WireType.chunk, body: [UInt8](repeating: 7, count: WireFrame.bodyMax + 1)).bytes.prefix(24))
         #expect(read(header).error == .tooLong(WireFrame.bodyMax + 1))
         #expect(read([255, 255, 255, 255] + header.dropFirst(4)).error == .tooLong(Int(UInt32.max)))
     }
@@ -159,9 +160,10 @@ import Testing
         #expect(start == 2 + list.count)
     }
 
-    @Test(arguments: [
-        ("12", 12), ("0", 0), ("-1", nil), ("+1", nil), ("1 ", nil), ("", nil), ("1234567890123456789", nil),
-    ] as [(String, Int?)])
+    @Test(
+        arguments: [
+            ("12", 12), ("0", 0), ("-1", nil), ("+1", nil), ("1 ", nil), ("", nil), ("1234567890123456789", nil),
+        ] as [(String, Int?)])
     func `a head announces the length that its field says, if that is a number`(text: String, length: Int?) throws {
         let (head, _) = try head(wire(UInt16(200)) + wire(fields: [("content-length", text)]))
 
@@ -192,7 +194,9 @@ import Testing
     }
 
     @Test func `an end that raised tells the error`() throws {
-        let fields = wire(fields: [("type", "ValueError"), ("message", "no"), ("trace", "a"), ("trace", "b"), ("?", "")])
+        let fields = wire(fields: [
+            ("type", "ValueError"), ("message", "no"), ("trace", "a"), ("trace", "b"), ("?", ""),
+        ])
         let end = try AnswerFrame.end(([1] + wire(UInt64.max) + wire(UInt64.max) + fields).span)
 
         guard case .raised(let error) = end.outcome else { return #expect(Bool(false), "outcome 1 is raised") }
@@ -201,7 +205,9 @@ import Testing
 
     @Test func `a malformed end is refused`() {
         let numbers = wire(UInt64.max) + wire(UInt64.max)
-        let bodies: [[UInt8]] = [[], [0], [0] + numbers.dropLast(), [3] + numbers, [1] + numbers, [1] + numbers + [1, 0]]
+        let bodies: [[UInt8]] = [
+            [], [0], [0] + numbers.dropLast(), [3] + numbers, [1] + numbers, [1] + numbers + [1, 0],
+        ]
         for body in bodies {
             let error = refusal { _ = try AnswerFrame.end(body.span) }
             #expect(error == .malformedBody(.end))
@@ -244,7 +250,9 @@ import Testing
 
     @Test func `cut anywhere are no list`() {
         let bytes = list([("name", "value"), ("other", "")]).framed
-        for length in 0..<bytes.count { #expect(FieldList.decode(Array(bytes.prefix(length))) == nil, "\(length) bytes") }
+        for length in 0..<bytes.count {
+            #expect(FieldList.decode(Array(bytes.prefix(length))) == nil, "\(length) bytes")
+        }
     }
 
     @Test func `with lengths past the end are no list`() {

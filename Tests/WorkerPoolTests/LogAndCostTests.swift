@@ -12,7 +12,9 @@ import Testing
     }
 
     @Test func `belong to the execution that wrote them, stream by stream`() {
-        let rig = PoolRig { $0.concurrency = 2 } habits: { _ in
+        let rig = PoolRig {
+            $0.concurrency = 2
+        } habits: { _ in
             WorkerHabits { request in
                 request.log("out \(request.number)\n")
                 request.log("error \(request.number)\n", isError: true)
@@ -27,7 +29,10 @@ import Testing
 
         #expect(texts(rig, of: 1) == ["out 1", "error 1", "later 1"])
         #expect(texts(rig, of: 2) == ["out 2", "error 2", "later 2"])
-        #expect(rig.lines.filter { $0.execution != nil }.map(\.stream) == [.stdout, .stderr, .stdout, .stderr, .stdout, .stdout])
+        #expect(
+            rig.lines.filter { $0.execution != nil }.map(\.stream) == [
+                .stdout, .stderr, .stdout, .stderr, .stdout, .stdout,
+            ])
         #expect(rig.lines.allSatisfy { $0.function.text == "hello" && $0.version.value == 1 })
     }
 
@@ -62,7 +67,9 @@ import Testing
     }
 
     @Test func `printed past the channel belong to the call if there is but one`() {
-        let rig = PoolRig { $0.concurrency = 2 } habits: { _ in
+        let rig = PoolRig {
+            $0.concurrency = 2
+        } habits: { _ in
             WorkerHabits { request in
                 request.worker.print("from a child \(request.number)\nhalf ")
                 request.worker.print("a line\n")
@@ -144,7 +151,11 @@ import Testing
     }
 
     @Test func `say why an execution was ended`() {
-        let rig = PoolRig { $0.timeout = .seconds(1) } habits: { _ in WorkerHabits { _ in } }
+        let rig = PoolRig {
+            $0.timeout = .seconds(1)
+        } habits: { _ in
+            WorkerHabits { _ in }
+        }
         rig.call()
         rig.advance(.seconds(2))
 
@@ -199,7 +210,11 @@ import Testing
 
     @Test func `of one that waited behind another are queue and run`() {
         let habits = habits
-        let rig = PoolRig { $0.workersMax = 1 } habits: { _ in habits }
+        let rig = PoolRig {
+            $0.workersMax = 1
+        } habits: { _ in
+            habits
+        }
         rig.call()
         rig.advance(.seconds(1))
         rig.call()
@@ -213,7 +228,11 @@ import Testing
 
     @Test func `of one that came in the middle of a start count only its part of it`() {
         let habits = habits
-        let rig = PoolRig { $0.workersMin = 1 } habits: { _ in habits }
+        let rig = PoolRig {
+            $0.workersMin = 1
+        } habits: { _ in
+            habits
+        }
         rig.pool.warm()
         rig.advance(.milliseconds(20))
         let caller = rig.call()
@@ -226,7 +245,9 @@ import Testing
     }
 
     @Test func `of one that overran add up to the time it had`() {
-        let rig = PoolRig { $0.timeout = .seconds(1) } habits: { _ in
+        let rig = PoolRig {
+            $0.timeout = .seconds(1)
+        } habits: { _ in
             var habits = WorkerHabits { _ in }
             habits.startTime = .milliseconds(100)
             habits.helloTime = .milliseconds(100)
@@ -243,7 +264,9 @@ import Testing
     }
 
     @Test func `of one whose worker crashed tell how long it ran and what the process used`() {
-        let rig = PoolRig.workers { _ in WorkerHabits { request in request.after(.milliseconds(30)) { $0.worker.exit() } } }
+        let rig = PoolRig.workers { _ in
+            WorkerHabits { request in request.after(.milliseconds(30)) { $0.worker.exit() } }
+        }
         let caller = rig.call()
         rig.advance(.seconds(1))
 
@@ -252,7 +275,11 @@ import Testing
     }
 
     @Test func `of one whose deadline passed in the queue are all queue`() {
-        let rig = PoolRig { $0.timeout = .seconds(1) } habits: { _ in WorkerHabits(.hangs) }
+        let rig = PoolRig {
+            $0.timeout = .seconds(1)
+        } habits: { _ in
+            WorkerHabits(.hangs)
+        }
         let caller = rig.call()
         rig.advance(.seconds(2))
 

@@ -26,7 +26,9 @@ import Testing
     }
 
     @Test func `with several calls in hand answers each of them once`() {
-        let rig = PoolRig { $0.concurrency = 10 } habits: { number in
+        let rig = PoolRig {
+            $0.concurrency = 10
+        } habits: { number in
             WorkerHabits { request in
                 if number == 1, request.number == 10 { request.worker.exit() }
                 if number > 1 { request.answer() }
@@ -86,9 +88,12 @@ import Testing
     }
 
     @Test func `as soon as it is ready is not started over and over`() {
-        let rig = PoolRig { $0.workersMin = 1 } habits: { _ in
+        let rig = PoolRig {
+            $0.workersMin = 1
+        } habits: { _ in
             var habits = WorkerHabits()
-            habits.onReady = { worker in worker.after(.microseconds(10)) { worker.exit("exit status 0", isClean: true) } }
+            habits.onReady = { worker in worker.after(.microseconds(10)) { worker.exit("exit status 0", isClean: true) }
+            }
             return habits
         }
         rig.pool.warm()
@@ -169,7 +174,9 @@ import Testing
     }
 
     @Test func `is tried again and again for the minimum, ever more slowly`() {
-        let rig = PoolRig { $0.workersMin = 1 } habits: { number in
+        let rig = PoolRig {
+            $0.workersMin = 1
+        } habits: { number in
             number <= 4 ? WorkerHabits(.exits) : WorkerHabits()
         }
         rig.pool.warm()
@@ -208,7 +215,9 @@ import Testing
 @Suite struct `A worker that lies` {
     /// Serves the first call with `bytes` instead of an answer.
     private func rig(_ concurrency: Int = 1, lie: @escaping (SimulatedRequest) -> Void) -> PoolRig {
-        PoolRig { $0.concurrency = concurrency } habits: { number in
+        PoolRig {
+            $0.concurrency = concurrency
+        } habits: { number in
             WorkerHabits { request in if number == 1 { lie(request) } else { request.answer() } }
         }
     }
@@ -216,34 +225,70 @@ import Testing
     private static let lies: [(name: String, lie: @Sendable (SimulatedRequest) -> Void)] = [
         ("an unknown type", { $0.send(99) }),
         ("a type of the server's", { $0.send(WireType.drain) }),
-        ("a frame that is too long", { $0.worker.send(raw: [255, 255, 255, 255] + [UInt8](repeating: 17, count: 20)) }),
+        (
+            "a frame that is too long",
+            { $0.worker.send(raw: [255, 255, 255, 255] + [UInt8](repeating: 17, count: 20)) }
+        ),
         ("a wrong nonce", { $0.worker.send(WireFrame(WireType.chunk, request: $0.number, nonce: $0.nonce &+ 1)) }),
-        ("a wrong nonce in an end", { $0.worker.send(WireFrame(WireType.end, request: $0.number, nonce: 0, body: [0] + wire(UInt64.max) + wire(UInt64.max))) }),
+        (
+            "a wrong nonce in an end",
+            {
+                $0.worker.send(
+                    WireFrame(
+                        WireType.end, request: $0.number, nonce: 0, body: [0] + wire(UInt64.max) + wire(UInt64.max)))
+            }
+        ),
         ("a wrong nonce in a log", { $0.worker.send(WireFrame(WireType.log, request: $0.number, nonce: 1)) }),
         ("a request that never was", { $0.worker.send(WireFrame(WireType.chunk, request: 77, nonce: $0.nonce)) }),
-        ("an answer for the worker itself", { $0.worker.send(WireFrame(WireType.end, body: [0] + wire(UInt64.max) + wire(UInt64.max))) }),
+        (
+            "an answer for the worker itself",
+            { $0.worker.send(WireFrame(WireType.end, body: [0] + wire(UInt64.max) + wire(UInt64.max))) }
+        ),
         ("a chunk before the head", { $0.chunk([1]) }),
-        ("two heads", { $0.head(); $0.head() }),
+        (
+            "two heads",
+            {
+                $0.head(); $0.head()
+            }
+        ),
         ("hello again", { $0.worker.send(WireFrame(WireType.hello, body: wire(UInt32(1)))) }),
         ("ready again", { $0.worker.send(WireFrame(WireType.ready)) }),
         ("init-failed after ready", { $0.worker.send(WireFrame(WireType.initFailed, body: wire(fields: []))) }),
-        ("a head with lengths past its end", { $0.send(WireType.head, body: wire(UInt16(200)) + wire(UInt16(1)) + wire(UInt16(9)) + wire(UInt32.max)) }),
+        (
+            "a head with lengths past its end",
+            { $0.send(WireType.head, body: wire(UInt16(200)) + wire(UInt16(1)) + wire(UInt16(9)) + wire(UInt32.max)) }
+        ),
         ("a head with a status of its own", { $0.head(status: 999) }),
         ("an interim status", { $0.head(status: 101) }),
-        ("a short end", { $0.head(); $0.send(WireType.end, body: [0]) }),
-        ("an outcome that is none", { $0.head(); $0.end(outcome: 9) }),
+        (
+            "a short end",
+            {
+                $0.head(); $0.send(WireType.end, body: [0])
+            }
+        ),
+        (
+            "an outcome that is none",
+            {
+                $0.head(); $0.end(outcome: 9)
+            }
+        ),
         ("a short credit", { $0.send(WireType.credit, body: [1]) }),
-        ("more body than it has credit for", { request in
-            request.head()
-            for _ in 0..<2 { request.chunk([UInt8](repeating: 1, count: WireFrame.bodyMax)) }
-        }),
+        (
+            "more body than it has credit for",
+            { request in
+                request.head()
+                for _ in 0..<2 { request.chunk([UInt8](repeating: 1, count: WireFrame.bodyMax)) }
+            }
+        ),
     ]
 
     @Test(arguments: lies.indices)
     func `is killed, its call answers 502, the next one is served`(index: Int) throws {
         let (name, lie) = Self.lies[index]
         let rig = rig(lie: lie)
-        let caller = rig.call()
+        let caller = Caller()
+        caller.takesAnswer = false
+        rig.call(caller: caller)
         rig.advance(.milliseconds(30))
         let next = rig.call()
         rig.advance(.milliseconds(30))
@@ -283,13 +328,14 @@ import Testing
         #expect(rig.pool.counters.failures == 2, "the broken worker, and its call")
     }
 
-    @Test func `before it is ready counts as one that did not start`() {
+    @Test func `before it is ready counts as one whose handler can't be loaded`() {
         let rig = PoolRig.workers { _ in WorkerHabits(.says([UInt8](repeating: 1, count: 24))) }
         let caller = rig.call()
         rig.advance(.seconds(20))
 
-        #expect(caller.code == .workerNotStarted)
-        #expect(rig.workers.all.count <= 7, "back-off: 0.2, 0.4, 0.8, 1.6 s")
+        #expect(caller.code == .functionRaised)
+        #expect(caller.problem?.functionError?.errorType == "Runtime.ProtocolError")
+        #expect(rig.workers.all.count == 1, "nobody waits any more")
     }
 
     @Test func `speaks another protocol version and is told so`() {
@@ -298,7 +344,7 @@ import Testing
         rig.pool.tryOut { problem = $0 }
         rig.advance(.seconds(1))
 
-        #expect(problem??.code == .workerNotStarted)
+        #expect(problem??.functionError?.errorType == "Runtime.ProtocolError")
     }
 
     @Test func `at each call is started ever more slowly`() {
@@ -386,7 +432,7 @@ import Testing
         let habits: [(WorkerHabits.Beginning, ProblemCode)] = [
             (.initFailed(type: "ImportError", message: "x"), .functionRaised), (.exits, .workerNotStarted),
             (.hangs, .functionRaised), (.notStarted("no memory"), .workerNotStarted),
-            (.says(Array("HTTP/1.1 200 OK\r\n\r\nhello there".utf8)), .workerNotStarted),
+            (.says(Array("HTTP/1.1 200 OK\r\n\r\nhello there".utf8)), .functionRaised),
         ]
         for (beginning, code) in habits {
             let (problem, rig) = tried(WorkerHabits(beginning))

@@ -80,7 +80,7 @@ import Testing
         let callers = rig.calls(3)
         rig.advance(.milliseconds(100))
 
-        rig.pool.abandon(callers[1].call!)
+        callers[1].call!.abandon()
         rig.advance(.seconds(5))
 
         #expect(callers[1].code == .cancelled)
@@ -96,7 +96,7 @@ import Testing
         let waiting = rig.calls(2)
         #expect(rig.call().code == .queueFull)
 
-        rig.pool.abandon(waiting[0].call!)
+        waiting[0].call!.abandon()
         let next = rig.call()
 
         #expect(!next.isAnswered)
@@ -109,7 +109,7 @@ import Testing
         let rig = rig { $0.queueLengthMaxSetting = 10_000 }
         for _ in 0..<50 {
             let callers = rig.calls(100)
-            for caller in callers.shuffled().prefix(99) { rig.pool.abandon(caller.call!) }
+            for caller in callers.shuffled().prefix(99) { caller.call!.abandon() }
         }
         #expect(rig.pool.status.queued == 50)
 
@@ -124,7 +124,7 @@ import Testing
         let caller = rig.call()
         rig.advance(.milliseconds(100))
 
-        rig.pool.abandon(caller.call!)
+        caller.call!.abandon()
         rig.advance(.seconds(2))
 
         #expect(caller.status == 200)
@@ -137,7 +137,7 @@ import Testing
         rig.advance(.milliseconds(100))
         #expect(rig.workers.requests.count == 1)
 
-        rig.pool.abandon(caller.call!)
+        caller.call!.abandon()
         let next = rig.call()
         rig.advance(.seconds(5))
 
@@ -209,7 +209,9 @@ import Testing
     }
 
     @Test func `an answer after the deadline is dropped, and no crime`() {
-        let rig = PoolRig { $0.timeout = .seconds(1) } habits: { _ in
+        let rig = PoolRig {
+            $0.timeout = .seconds(1)
+        } habits: { _ in
             var habits = WorkerHabits { request in
                 request.after(.milliseconds(1500)) { $0.answer(body: [1, 2, 3]) }
             }
@@ -225,7 +227,9 @@ import Testing
     }
 
     @Test func `a call that overruns while its answer streams ends as truncated`() {
-        let rig = PoolRig { $0.timeout = .seconds(1) } habits: { _ in
+        let rig = PoolRig {
+            $0.timeout = .seconds(1)
+        } habits: { _ in
             WorkerHabits { request in
                 request.head()
                 request.chunk([1, 2, 3])

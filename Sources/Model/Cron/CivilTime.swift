@@ -71,6 +71,7 @@ public struct CivilTime: Hashable, Sendable, Comparable {
         }
     }
 
+    /// Whether the year has a 29 February.
     static func isLeap(_ year: Int) -> Bool { year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) }
 
     /// 0 is Sunday, 6 is Saturday.

@@ -9,6 +9,7 @@ public struct CronError: Error, Hashable, Sendable, CustomStringConvertible {
     /// What to write instead.
     public let hint: String
 
+    /// Takes the three parts as they are.
     public init(position: Int, reason: String, hint: String) {
         self.position = position
         self.reason = reason

@@ -22,6 +22,7 @@ public struct CronExpression: Hashable, Sendable, CustomStringConvertible {
     public let warnings: [String]
     let kind: Kind
 
+    /// The two ways to be due: by the calendar, or by counting.
     enum Kind: Hashable, Sendable {
         case calendar(CronFields)
         /// `@every`: the instants `phase + n·period`, in seconds since 1970.

@@ -15,11 +15,13 @@ struct CronFieldParser {
     private var lastOfWeekday: UInt64 = 0
     private var nthOfWeekday: UInt64 = 0
 
+    /// - Parameter seed: what `H` chooses by.
     init(unit: CronUnit, seed: String) {
         self.unit = unit
         self.seed = seed
     }
 
+    /// Reads the field; the offsets of the slice are the positions in errors.
     mutating func parse(_ field: ArraySlice<UInt8>) throws(CronError) {
         var rest = field
         if unit == .weekday, rest.first == UInt8(ascii: "+") { rest = rest.dropFirst() }
@@ -33,6 +35,7 @@ struct CronFieldParser {
         }
     }
 
+    /// Puts what was read where the search looks for it.
     func store(in fields: inout CronFields) {
         switch unit {
         case .second: fields.seconds = bits

@@ -11,6 +11,7 @@ struct CronParser {
     private(set) var warnings: [String] = []
     private(set) var kind = CronExpression.Kind.interval(period: 1, phase: 0)
 
+    /// - Throws: ``CronError`` when the text is longer than ``CronExpression/lengthMax``.
     init(_ text: String, seed: String) throws(CronError) {
         bytes = Array(text.utf8)
         self.seed = seed
@@ -21,6 +22,7 @@ struct CronParser {
         }
     }
 
+    /// Reads the whole text; the result is in the properties.
     mutating func parse() throws(CronError) {
         var tokens = Self.tokens(of: bytes[...])
         guard let first = tokens.first, let last = tokens.last else {

@@ -148,6 +148,7 @@ private struct NumberSet {
     let values: [Int]
     private let range: ClosedRange<Int>
 
+    /// Bit n of `bits` stands for the number n.
     init(_ bits: UInt64, in range: ClosedRange<Int>) {
         values = range.filter { bits & (1 << UInt64($0)) != 0 }
         self.range = range

@@ -54,12 +54,14 @@ extension CivilTime {
     }
 }
 
+/// `07`, `42`.
 func twoDigits(_ number: Int) -> String { number < 10 ? "0\(number)" : String(number) }
 
 /// Takes a date apart from left to right.
 private struct ISO8601Reader {
     private var rest: Substring.UTF8View
 
+    /// Begins at the front of `text`.
     init(_ text: String) { rest = text[...].utf8 }
 
     var isAtEnd: Bool { rest.isEmpty }

@@ -57,6 +57,7 @@ public struct Zone: Sendable, CustomStringConvertible {
 
     var stretchCount: Int { starts.count }
 
+    /// The stretch number `index`, 0 ..< ``stretchCount``.
     func stretch(_ index: Int) -> Stretch {
         Stretch(
             start: starts[index], end: index + 1 < starts.count ? starts[index + 1] : .max,
@@ -101,6 +102,7 @@ public struct Zone: Sendable, CustomStringConvertible {
 public struct ZoneCache: Sendable {
     private var zones: [ZoneName: Zone] = [.utc: .utc]
 
+    /// Knows UTC only.
     public init() {}
 
     /// The table of `name`. Cost: about 1 ms for a name's first time, then a look-up.

@@ -6,6 +6,7 @@ public struct ZoneError: Error, Hashable, Sendable, CustomStringConvertible {
     /// Names that look like it, best first; may be empty.
     public let suggestions: [String]
 
+    /// Takes both parts as they are.
     public init(text: String, suggestions: [String]) {
         self.text = text
         self.suggestions = suggestions

@@ -1,4 +1,4 @@
-// What an upload is, told by its first bytes and never by its name.
+// What an upload is, told by its first bytes and never by its name. Whether it is well-formed is not looked at here.
 
 /// The form of an upload.
 enum PackageKind: Equatable {

@@ -1,4 +1,5 @@
-// What a package may be, and how a package that is not that is refused.
+// What a package may be, and how a package that is not that is refused. Every refusal names the entry, the limit and
+// what to do about it.
 
 import Model
 

@@ -1,4 +1,4 @@
-// The digest that names packages.
+// The digest that names packages. The only use of libcrypto in this room.
 
 import CCrypto
 import Model

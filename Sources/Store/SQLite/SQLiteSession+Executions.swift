@@ -1,4 +1,5 @@
-// Executions, their payloads and the log in SQLite.
+// Executions, their payloads and the log in SQLite. A payload lives until its execution has ended, the record until it
+// is pruned.
 
 import GRDB
 import Model

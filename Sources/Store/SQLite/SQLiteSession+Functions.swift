@@ -1,4 +1,5 @@
-// Functions, versions and aliases in SQLite.
+// Functions, versions and aliases in SQLite. What may not be deleted because something still needs it is decided here,
+// inside the transaction, where nothing can change in between.
 
 import GRDB
 import Model

@@ -1,4 +1,5 @@
-// Jobs and the ledger of ticks in SQLite.
+// Jobs and the ledger of ticks in SQLite. That an instant fires once rests on the ledger's primary key, not on who
+// asks.
 
 import GRDB
 import Model

@@ -1,4 +1,5 @@
-// What is no longer kept goes, a few hundred rows at a time.
+// What is no longer kept goes, a few hundred rows at a time. Each step finds its rows through an index, so that a full
+// table costs no more than one that is nearly empty.
 
 import GRDB
 import Model

@@ -48,6 +48,7 @@ public func askOracle(_ input: [UInt8]) -> Verdict {
 
     var parser = llhttp_t()
     c_nio_llhttp_init(&parser, HTTP_REQUEST, &settings)
+    // Safe because `reader` outlives the parser: see the return below.
     parser.data = Unmanaged.passUnretained(reader).toOpaque()
     let result = input.withUnsafeBytes { c_nio_llhttp_execute_swift(&parser, $0.baseAddress, $0.count) }
     if result != HPE_OK { reader.verdict.refusal = String(cString: c_nio_llhttp_errno_name(result)) }
@@ -73,6 +74,7 @@ private final class OracleReader {
 
 private func with(_ parser: UnsafeMutablePointer<llhttp_t>?, _ body: (OracleReader) -> Void) -> CInt {
     guard let data = parser?.pointee.data else { preconditionFailure("llhttp lost its data pointer") }
+    // Safe because it is the reader that the one caller keeps alive while the parser runs.
     body(Unmanaged<OracleReader>.fromOpaque(data).takeUnretainedValue())
     return 0
 }
