@@ -77,7 +77,7 @@ check_swift() {
 
 # build_release: builds the product; sets `binary` to its path.
 build_release() {
-    local build=(swift build --package-path "$root" -c release --product taibai)
+    local build=(swift build --package-path "$root" -c release --product taibai --static-swift-stdlib)
     say "Building taibai (release; the first time takes some minutes)"
     "${build[@]}"
     binary="$("${build[@]}" --show-bin-path)/taibai"

@@ -54,7 +54,8 @@ final class LoopRig {
     }
 
     /// Runs the loop for a moment in which nothing happens, and expects it to sleep. The measure is how often its
-    /// thread gave up the processor by itself, which no other load of the machine changes: a loop that spins never does.
+    /// thread gave up the processor by itself, which no other load of the machine changes: a loop that spins never
+    /// does.
     func expectRest(sourceLocation: SourceLocation = #_sourceLocation) {
         let end = loop.now + .milliseconds(200)
         let before = Self.rests()
