@@ -103,6 +103,8 @@ struct Session {
             .replacing(/\b(\d+h)?(\d+m)?\d+(\.\d+)?(ms|s|m|h)\b/, with: "TIME")
             .replacing(/\b\d+(\.\d+)? [KMG]iB/, with: "SIZE")
             .replacing(/[ \t]+/, with: " ")
+            // A step too short to measure is told as 0, which is as good a time as any.
+            .replacing(/[ ]0(?=[ \n])/, with: " TIME")
             .replacing(/[ ](?=\n)/, with: "")
         while text.last?.isWhitespace == true { text.removeLast() }
         return text
