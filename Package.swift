@@ -100,15 +100,6 @@ let package = Package(
         tests("DispatcherTests", ["Dispatcher", "EngineSupport", "WorkerPool", "Store", "Model", "EventLoop"]),
         tests("SchedulerTests", ["Scheduler", "Dispatcher", "WorkerPool", "Store", "Model", "EventLoop"]),
         tests("ManifestTests", ["Manifest", "Model"]),
-        tests(
-            "GatewayTests",
-            ["Gateway", "EngineSupport", "HTTP", "Dispatcher", "WorkerPool", "Store", "Model", "EventLoop"]),
-        tests(
-            "ControlAPITests",
-            [
-                "ControlAPI", "Gateway", "EngineSupport", "HTTP", "Dispatcher", "WorkerPool", "Scheduler", "Store",
-                "Model", "EventLoop",
-            ]),
         tests("ClientTests", ["Client", "taibai", "Model"]),
         tests("SimulationTests", ["EngineSupport", "Dispatcher", "WorkerPool", "Autoscaler", "Model", "EventLoop"]),
         tests("StyleTests", []),
