@@ -33,7 +33,12 @@ let package = Package(
         .systemLibrary(name: "CLibuv", pkgConfig: "libuv", providers: [.apt(["libuv1-dev"])]),
         .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
         .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
-        .target(name: "CLauncher", cSettings: [.define("_GNU_SOURCE"), .unsafeFlags(["-Wall", "-Wextra"])]),
+        .target(
+            name: "CLauncher",
+            cSettings: [
+                .define("_GNU_SOURCE"), .define("TAIBAI_CONTROL_RUNS", .when(configuration: .debug)),
+                .unsafeFlags(["-Wall", "-Wextra"]),
+            ]),
         // What runs inside a worker: Runtime/*, embedded into the one binary.
         .target(
             name: "RuntimeFiles", path: "Runtime",

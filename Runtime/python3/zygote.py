@@ -2,7 +2,7 @@
 
 It never runs code of a function. A clone is a child of the launcher (CLONE_PARENT), shuts itself in as ordered, reports
 that, and becomes a worker (worker.py). Orders, answers and reports are the structures of Sources/CLauncher/internal.h;
-child.c takes the same steps for other runtimes.
+what a new process has to do is a list of system calls in the order, which perform.c does for other runtimes.
 """
 
 import sys
@@ -16,8 +16,6 @@ import gc
 import importlib
 import os
 import platform
-import resource
-import signal
 import socket
 import struct
 import traceback
@@ -31,35 +29,50 @@ PRELOADED = (
 
 # Descriptors as the launcher has arranged them.
 LAUNCHER, WORKER_PROGRAM, REPORTS = 3, 5, 6
-CHANNEL = 3
+# Descriptors of a new process, and the first number that is none of them: internal.h.
+OUTPUT, CHANNEL, CHILD_REPORTS, SANDBOX, GROUP, DESCRIPTORS_END = 1, 3, 4, 6, 8, 16
+DESCRIPTORS_MAX = 12
 
-RLIMITS_MAX = 8
-ORDER = struct.Struct("<QIiII" + "IIQ" * RLIMITS_MAX)  # worker, level, launcher, count, 0, (resource, step, value)…
+# worker, operations, bytes, descriptors, is grouped, is sandboxed, runtime, targets of descriptors, 0
+HEAD = struct.Struct("<QIIIIII12sI")
+OP = struct.Struct("<IHHq6Q")  # step, kind, flags, number of the system call, arguments
+OP_CALL, OP_CALL_KEEP, OP_CALL_EACH, OP_STORE_ADDRESS, OP_STORE_KEPT = range(1, 6)
+ORDER_MAX = HEAD.size + 96 * OP.size + 4096
 ANSWER = struct.Struct("<Qii")  # worker, pid, errno
 REPORT = struct.Struct("<QIi")  # worker, step, errno
-DESCRIPTORS = 3  # channel, output, package directory
+U32, U64 = struct.Struct("<I"), struct.Struct("<Q")
 
-# Steps of a new process, as in Sources/CLauncher/include/launcher.h.
-STEP_NONE, STEP_SESSION, STEP_PARENT_DEATH = 0, 12, 13
-STEP_STREAMS, STEP_WORKING_DIRECTORY = 15, 16
+# Steps that are no operations, as in Sources/CLauncher/include/launcher.h.
+STEP_NONE, STEP_STREAMS = 0, 17
 
 # Source: linux/sched.h, linux/prctl.h; clone3 and close_range have one number on all architectures.
 CLONE_PIDFD, CLONE_PARENT, CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID = 0x1000, 0x8000, 0x200000, 0x1000000
+CLONE_NEWPID, CLONE_INTO_CGROUP = 0x20000000, 0x200000000
 SYS_CLONE3, SYS_CLOSE_RANGE = 435, 436
 SYS_CLONE = {"x86_64": 56, "aarch64": 220}.get(platform.machine())
-PR_SET_PDEATHSIG, PR_GET_TID_ADDRESS = 1, 40
-ENOSYS = 38
+SYS_SETNS = {"x86_64": 308, "aarch64": 268}.get(platform.machine())
+PR_GET_TID_ADDRESS = 40
+ENOSYS, EPROTO, EMFILE = 38, 71, 24
 
 # PyDLL keeps the interpreter's lock during a call, so a clone returns into an interpreter that it holds.
 libc = ctypes.PyDLL(None, use_errno=True)
-libc.syscall.restype = ctypes.c_long
+syscall = libc.syscall
+syscall.restype = ctypes.c_long
+syscall.argtypes = [ctypes.c_long] + 6 * [ctypes.c_ulong]
+
+# The order at hand. It stays where it is, since operations hold addresses in it.
+order_bytes = bytearray(ORDER_MAX)
+order_view = memoryview(order_bytes)
+order_memory = (ctypes.c_char * ORDER_MAX).from_buffer(order_bytes)
+ORDER_ADDRESS = ctypes.addressof(order_memory)
 
 
 class CloneArguments(ctypes.Structure):
     """struct clone_args of clone3(2)."""
 
     _fields_ = [(name, ctypes.c_uint64) for name in (
-        "flags", "pidfd", "child_tid", "parent_tid", "exit_signal", "stack", "stack_size", "tls")]
+        "flags", "pidfd", "child_tid", "parent_tid", "exit_signal", "stack", "stack_size", "tls", "set_tid",
+        "set_tid_size", "cgroup")]
 
 
 def thread_id_address():
@@ -72,24 +85,30 @@ THREAD_ID = thread_id_address()
 FLAGS = CLONE_PARENT | CLONE_PIDFD | ((CLONE_CHILD_CLEARTID | CLONE_CHILD_SETTID) if THREAD_ID else 0)
 
 
-def raw_clone(pidfd):
+def raw_clone(pidfd, group):
     """clone3, or clone where that is refused (Docker's default profile). exit_signal 0: CLONE_PARENT demands it, and
-    the child has the zygote's own, SIGCHLD."""
+    the child has the zygote's own, SIGCHLD. `group`: the control group to be in, or None."""
     arguments = CloneArguments(flags=FLAGS, pidfd=ctypes.addressof(pidfd), child_tid=THREAD_ID)
-    pid = libc.syscall(SYS_CLONE3, ctypes.byref(arguments), ctypes.c_size_t(ctypes.sizeof(arguments)))
-    if pid >= 0 or ctypes.get_errno() != ENOSYS or SYS_CLONE is None:
+    if group is not None:
+        arguments.flags |= CLONE_INTO_CGROUP
+        arguments.cgroup = group
+    pid = syscall(SYS_CLONE3, ctypes.addressof(arguments), ctypes.sizeof(arguments), 0, 0, 0, 0)
+    if pid >= 0 or group is not None or ctypes.get_errno() != ENOSYS or SYS_CLONE is None:
         return pid
-    last = [ctypes.c_long(THREAD_ID), ctypes.c_long(0)]  # child_tid, tls: in this order on x86_64 only
+    last = [THREAD_ID, 0]  # child_tid, tls: in this order on x86_64 only
     if platform.machine() != "x86_64":
         last.reverse()
-    return libc.syscall(SYS_CLONE, ctypes.c_long(FLAGS), None, ctypes.byref(pidfd), *last)
+    return syscall(SYS_CLONE, FLAGS, 0, ctypes.addressof(pidfd), *last, 0)
 
 
-def clone():
-    """Returns (pid, pidfd) in the zygote, (0, -1) in the clone, (-1, errno) on failure."""
+def clone(sandbox, group):
+    """Returns (pid, pidfd) in the zygote, (0, -1) in the clone, (-1, errno) on failure. `sandbox`: the process in whose
+    process namespace the clone shall be, or None; the next order says anew where."""
+    if sandbox is not None and syscall(SYS_SETNS, sandbox, CLONE_NEWPID, 0, 0, 0, 0) != 0:
+        return -1, ctypes.get_errno()
     pidfd = ctypes.c_int(-1)
     ctypes.pythonapi.PyOS_BeforeFork()
-    pid = raw_clone(pidfd)
+    pid = raw_clone(pidfd, group)
     if pid == 0:
         ctypes.pythonapi.PyOS_AfterFork_Child()
         return 0, -1
@@ -98,51 +117,72 @@ def clone():
     return (pid, pidfd.value) if pid > 0 else (-1, error)
 
 
-def die_with(launcher):
-    """Ends with the launcher; it may have gone before that was in place, so its pid is compared afterwards."""
-    if libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
-        raise OSError(ctypes.get_errno(), "prctl")
-    if os.getppid() != launcher:
-        raise ProcessLookupError(3, "the launcher is gone")
-
-
-def arrange_streams(channel, output):
-    """0 is /dev/null, 1 and 2 the output pipe, 3 the channel; only the report pipe stays beside them."""
+def arrange(descriptors, targets):
+    """Puts the descriptors at their numbers, with /dev/null as standard input and the output also as standard error;
+    everything else is closed. They come from DESCRIPTORS_END and above."""
+    used = {0, 1, 2, CHILD_REPORTS}
+    reports = os.dup(REPORTS)  # lands above: everything below is taken
     nothing = os.open("/dev/null", os.O_RDWR)
     os.dup2(nothing, 0)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
-    os.dup2(channel, CHANNEL, inheritable=False)
-    if libc.syscall(SYS_CLOSE_RANGE, REPORTS + 1, ctypes.c_uint(0xFFFFFFFF), 0) != 0:
-        os.closerange(REPORTS + 1, os.sysconf("SC_OPEN_MAX"))
-    os.closerange(CHANNEL + 1, REPORTS)
+    os.dup2(reports, CHILD_REPORTS, inheritable=False)
+    for descriptor, target in zip(descriptors, targets):
+        os.dup2(descriptor, target, inheritable=target <= 2)
+        used.add(target)
+        if target == OUTPUT:
+            os.dup2(descriptor, 2)
+    for number in range(DESCRIPTORS_END):
+        if number not in used:
+            os.close(number)
+    if syscall(SYS_CLOSE_RANGE, DESCRIPTORS_END, 0xFFFFFFFF, 0, 0, 0, 0) != 0:
+        os.closerange(DESCRIPTORS_END, os.sysconf("SC_OPEN_MAX"))
 
 
-def shut_in(order, channel, output, directory):
-    """The steps of a new process, in the order of child.c. Reports success, or the first failure and ends."""
-    worker, _level, launcher, count = order[:4]
-    step = STEP_SESSION
+def perform(count):
+    """Does the operations of the order's plan, as perform.c does. Returns (step, errno) of the first that fails, or
+    (STEP_NONE, 0)."""
+    start = HEAD.size + count * OP.size
+    address = ORDER_ADDRESS + start
+    kept = 0
+    for step, kind, flags, number, *a in OP.iter_unpack(order_view[HEAD.size : start]):
+        if kind == OP_STORE_ADDRESS:
+            U64.pack_into(order_bytes, start + a[0], address + a[1])
+            continue
+        if kind == OP_STORE_KEPT:
+            U32.pack_into(order_bytes, start + a[0], kept)
+            continue
+        if flags:
+            for index in range(6):
+                if flags >> index & 1:
+                    a[index] += address
+                if flags >> (8 + index) & 1:
+                    a[index] = kept
+        if kind == OP_CALL_EACH:
+            for value in range(a[5]):
+                if syscall(number, a[0], value, a[2], a[3], a[4], 0) < 0:
+                    return step, ctypes.get_errno()
+            continue
+        result = syscall(number, *a)
+        if result < 0:
+            return step, ctypes.get_errno()
+        if kind == OP_CALL_KEEP:
+            kept = result
+    return STEP_NONE, 0
+
+
+def shut_in(worker, count, descriptors, targets):
+    """Shuts this process in as ordered and reports success; or the first failure, and ends."""
+    reports, step, error = REPORTS, STEP_STREAMS, 0
     try:
-        os.setsid()
-        step = STEP_PARENT_DEATH
-        die_with(launcher)
-        step = STEP_WORKING_DIRECTORY
-        os.fchdir(directory)
-        step = STEP_STREAMS
-        arrange_streams(channel, output)
+        arrange(descriptors, targets)
+        reports = CHILD_REPORTS
         os.umask(0o077)
-        for index in range(count):
-            which, step, value = order[5 + 3 * index : 8 + 3 * index]
-            try:
-                resource.setrlimit(which, (value, value))
-            except ValueError:
-                # The module's word for EPERM: above the hard limit.
-                raise PermissionError(1, "setrlimit") from None
-    except OSError as error:
-        os.write(REPORTS, REPORT.pack(worker, step, error.errno))
+        step, error = perform(count)
+    except OSError as failure:
+        error = failure.errno
+    os.write(reports, REPORT.pack(worker, step, error))
+    if step != STEP_NONE:
         os._exit(126)
-    os.write(REPORTS, REPORT.pack(worker, STEP_NONE, 0))
-    os.close(REPORTS)
+    os.close(reports)
 
 
 def become_worker(order, descriptors, launcher, worker):
@@ -150,7 +190,7 @@ def become_worker(order, descriptors, launcher, worker):
     try:
         # Its number, 3, is the channel's from here on.
         launcher.detach()
-        shut_in(order, *descriptors)
+        shut_in(order[0], order[1], descriptors, order[7])
         gc.enable()
         sys.argv = [""]
         # A function that asks for __main__ shall not find the zygote.
@@ -162,33 +202,53 @@ def become_worker(order, descriptors, launcher, worker):
         os._exit(1)
 
 
+def take_order(launcher, space):
+    """Waits for the next order: its head and its descriptors. None when the launcher hangs up."""
+    length, extras, _flags, _address = launcher.recvmsg_into([order_view], space, socket.MSG_CMSG_CLOEXEC)
+    if length == 0:
+        return None
+    descriptors = array.array("i")
+    for level, kind, payload in extras:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            descriptors.frombytes(payload)
+    order = HEAD.unpack_from(order_bytes)
+    error = 0
+    if length != HEAD.size + order[1] * OP.size + order[2]:
+        error = EPROTO
+    elif len(descriptors) != order[3]:
+        error = EMFILE  # the kernel dropped some
+    return order, descriptors, error
+
+
 def serve(launcher, worker):
     """Takes orders until the launcher hangs up."""
     launcher.sendall(ANSWER.pack(0, os.getpid(), 0))
-    space = socket.CMSG_SPACE(DESCRIPTORS * 4)
-    while True:
-        message, extras, _flags, _address = launcher.recvmsg(ORDER.size, space, socket.MSG_CMSG_CLOEXEC)
-        if not message:
-            return
-        descriptors = array.array("i")
-        for level, kind, payload in extras:
-            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-                descriptors.frombytes(payload)
-        order = ORDER.unpack(message)
-        if len(descriptors) == DESCRIPTORS:
-            pid, pidfd = clone()
+    space = socket.CMSG_SPACE(DESCRIPTORS_MAX * 4)
+    while (taken := take_order(launcher, space)) is not None:
+        order, descriptors, error = taken
+        pid, pidfd = -1, error
+        if not error:
+            targets = order[7]
+            sandbox = descriptors[targets.index(SANDBOX)] if order[5] else None
+            group = descriptors[targets.index(GROUP)] if order[4] else None
+            pid, pidfd = clone(sandbox, group)
             if pid == 0:
                 become_worker(order, descriptors, launcher, worker)
-        else:
-            pid, pidfd = -1, 24  # EMFILE: the kernel dropped some
-        for descriptor in descriptors:
-            os.close(descriptor)
         if pid > 0:
             passed = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", pidfd))]
             launcher.sendmsg([ANSWER.pack(order[0], pid, 0)], passed)
             os.close(pidfd)
         else:
             launcher.sendall(ANSWER.pack(order[0], -1, pidfd))
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def fill_descriptors():
+    """So that none that comes with an order has a number that a new process needs."""
+    nothing = os.open("/dev/null", os.O_RDWR)
+    while nothing < DESCRIPTORS_END - 1:
+        nothing = os.dup(nothing)
 
 
 def load_worker():
@@ -216,6 +276,7 @@ def main():
         except ImportError as error:
             # A Python built without it; functions that need it will say so.
             sys.stderr.write(f"taibai: the zygote of python3 goes without {name}: {error}\n")
+    fill_descriptors()
     worker = load_worker()
     worker.AT_STARTUP = AT_STARTUP
     launcher = socket.socket(fileno=LAUNCHER)

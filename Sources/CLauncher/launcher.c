@@ -2,13 +2,15 @@
 // another name, entered before any Swift runs; one thread, no memory asked for after the start, one loop over poll(2).
 // It is told numbers, never paths (include/launcher.h), and does what it is told or says which step failed.
 //
-// Reading order: state.h, requests.c, child.c, zygotes.c, then this loop.
+// Reading order: state.h, requests.c, orders.c, plan.c, perform.c, zygotes.c, sandbox.c, root.c, then this loop.
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -22,8 +24,21 @@
 
 // Requests obeyed in one turn, so that ended workers are not kept waiting by a busy server.
 enum { REQUESTS_A_TURN = 64 };
+// Sandboxes that wait for workers: what a burst finds ready. One costs about 0.3 MiB.
+enum { SANDBOXES_WAITING_MAX = 4 };
 // How often a suspicion is looked after: a lost server, a stuck zygote.
 enum { CHECK_MILLISECONDS = 1000 };
+
+/// Whether a layer of isolation is there: always, but in the control runs of a debug build.
+bool taibai_has_layer(const char *name) {
+#ifdef TAIBAI_CONTROL_RUNS
+    const char *without = getenv("TAIBAI_WITHOUT_LAYER");
+    return !without || strcmp(without, name) != 0;
+#else
+    (void)name;
+    return true;
+#endif
+}
 
 /// The monotonic clock in milliseconds.
 int64_t milliseconds(void) {
@@ -37,38 +52,67 @@ static pid_t children[4 * TAIBAI_WORKERS_MAX];
 
 static int list_children(void) { return taibai_children(children, sizeof children / sizeof children[0]); }
 
-_Noreturn static void shut_down(void);
+_Noreturn static void shut_down(struct launcher *l);
 
 /// Sends an event. Waits while the server's queue is full: everything here is done for the server, so there is nothing
-/// better to do meanwhile.
-void tell(struct taibai_event event, int descriptor) {
-    int error = taibai_send(LAUNCHER_SOCKET, &event, sizeof event, &descriptor, descriptor >= 0 ? 1 : 0);
-    if (error) shut_down();
+/// better to do meanwhile. Before the server knows that the launcher works, it is told nothing else.
+void tell(struct launcher *l, struct taibai_event event, const int *descriptors, int count) {
+    if (!l->is_ready) return;
+    int error = taibai_send(LAUNCHER_SOCKET, &event, sizeof event, descriptors, count);
+    if (error) shut_down(l);
+}
+
+// A level has been tried. After the last one the server is told what there is.
+static void trial_ended(struct launcher *l, uint32_t level, uint32_t step, int error) {
+    if (step == TAIBAI_STEP_NONE) {
+        l->trial.levels |= 1u << level;
+    } else {
+        l->trial.missing_step[level] = step;
+        l->trial.missing_error[level] = error;
+    }
+    if (--l->trials > 0) return;
+    l->is_ready = true;
+    l->trial.kind = TAIBAI_READY;
+    tell(l, l->trial, NULL, 0);
 }
 
 /// Tells that a worker could not be started. What has begun of it is gone, or never was.
-void tell_failed(uint64_t worker, uint32_t step, int error) {
-    tell((struct taibai_event){.kind = TAIBAI_FAILED, .worker = worker, .step = step, .error = error}, -1);
+void tell_failed(struct launcher *l, uint64_t worker, uint32_t step, int error) {
+    if (worker >= TRIAL_ID && !l->is_ready) {
+        trial_ended(l, (uint32_t)(worker - TRIAL_ID), step, error);
+        return;
+    }
+    tell(l, (struct taibai_event){.kind = TAIBAI_FAILED, .worker = worker, .step = step, .error = error}, NULL, 0);
 }
 
-/// Signals the whole group; before the worker has made its group there is only the worker itself.
-void signal_worker(struct worker *worker, int signal) {
-    if (kill(-worker->pid, signal) < 0) kill(worker->pid, signal);
+/// A worker has no process and will have none.
+void worker_failed(struct launcher *l, struct worker *worker, uint32_t step, int error) {
+    uint64_t id = worker->request.worker;
+    worker_remove(l, worker);
+    tell_failed(l, id, step, error);
 }
 
 /// Moves a worker on after its pid or its report has become known.
-void worker_progressed(struct worker *worker) {
+void worker_progressed(struct launcher *l, struct worker *worker) {
     if (worker->state != WORKER_SETTING_UP) return;
     if (worker->signal_waiting) {
-        signal_worker(worker, worker->signal_waiting);
+        signal_worker(l, worker, worker->signal_waiting);
         worker->signal_waiting = 0;
     }
     // A failed step ends the process; the event follows when it has.
     if (!worker->has_reported || worker->failed_step) return;
     worker->state = WORKER_RUNNING;
-    tell((struct taibai_event){.kind = TAIBAI_STARTED, .worker = worker->id, .pid = worker->pid}, worker->pidfd);
+    int descriptors[2] = {worker->pidfd, -1};
+    bool has_proxy = worker->request.egress == TAIBAI_EGRESS_PROXY;
+    if (has_proxy) descriptors[1] = worker->sandbox->listener;
+    tell(l, (struct taibai_event){
+        .kind = TAIBAI_STARTED, .worker = worker->request.worker, .pid = worker->pid}, descriptors, has_proxy ? 2 : 1);
     close(worker->pidfd);
     worker->pidfd = -1;
+    if (!worker->sandbox) return;
+    // Whether the server has it now or nobody wants it: nobody answers there but a proxy.
+    if (worker->sandbox->listener >= 0) close(worker->sandbox->listener);
+    worker->sandbox->listener = -1;
 }
 
 static void read_reports(struct launcher *l) {
@@ -87,7 +131,7 @@ static void read_reports(struct launcher *l) {
         worker->has_reported = true;
         worker->failed_step = report.step;
         worker->failed_error = report.error;
-        worker_progressed(worker);
+        worker_progressed(l, worker);
     }
 }
 
@@ -100,20 +144,25 @@ static void worker_ended(struct launcher *l, struct worker *worker) {
     struct rusage usage;
     memset(&usage, 0, sizeof usage);
     wait4(worker->pid, &status, __WALL, &usage);
-    struct taibai_event event = {.kind = TAIBAI_EXITED, .worker = worker->id, .pid = worker->pid, .status = status};
-    if (worker->state == WORKER_RUNNING) {
-        event.cpu_microseconds = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000
-            + (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
-        event.memory_peak_bytes = (uint64_t)usage.ru_maxrss * 1024;
-    } else {
-        event.kind = TAIBAI_FAILED;
-        event.step = worker->failed_step ? worker->failed_step : TAIBAI_STEP_SETTING_UP;
-        event.error = worker->failed_step ? worker->failed_error : ECANCELED;
-    }
-    if (worker->pidfd >= 0) close(worker->pidfd);
-    worker_remove(l, worker);
     l->must_sweep = true;
-    tell(event, -1);
+    if (worker->state != WORKER_RUNNING) {
+        worker_failed(
+            l, worker, worker->failed_step ? worker->failed_step : TAIBAI_STEP_SETTING_UP,
+            worker->failed_step ? worker->failed_error : ECANCELED);
+        return;
+    }
+    struct taibai_event event = {
+        .kind = TAIBAI_EXITED, .worker = worker->request.worker, .pid = worker->pid, .status = status,
+        .cpu_microseconds = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000
+            + (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec),
+        .memory_peak_bytes = (uint64_t)usage.ru_maxrss * 1024,
+        .out_of_memory = group_was_out_of_memory(l, worker->group)};
+    worker_remove(l, worker);
+    if (event.worker >= TRIAL_ID) {
+        trial_ended(l, (uint32_t)(event.worker - TRIAL_ID), TAIBAI_STEP_NONE, 0);
+    } else {
+        tell(l, event, NULL, 0);
+    }
 }
 
 static uint32_t zygote_of_pid(struct launcher *l, pid_t pid) {
@@ -129,12 +178,16 @@ static void reap(struct launcher *l) {
     while ((pid = taibai_ended_child()) > 0) {
         struct worker *worker = worker_by_pid(l, pid);
         uint32_t runtime = zygote_of_pid(l, pid);
+        struct sandbox *sandbox = worker ? NULL : sandbox_by_pid(l, pid);
         if (worker) {
             worker_ended(l, worker);
         } else if (runtime < TAIBAI_RUNTIMES_END) {
             int status = 0;
             wait4(pid, &status, __WALL, NULL);
             zygote_ended(l, runtime, status);
+        } else if (sandbox) {
+            wait4(pid, NULL, __WALL, NULL);
+            sandbox_ended(l, sandbox);
         } else if (l->cloning > 0) {
             l->must_sweep = true;
             return;
@@ -153,6 +206,7 @@ static void sweep(struct launcher *l) {
     int count = list_children();
     for (int i = 0; i < count; i++) {
         if (worker_by_pid(l, children[i]) || zygote_of_pid(l, children[i]) < TAIBAI_RUNTIMES_END) continue;
+        if (sandbox_by_pid(l, children[i])) continue;
         pid_t session = getsid(children[i]);
         if (session > 0 && worker_by_pid(l, session)) continue;
         kill(children[i], SIGKILL);
@@ -160,7 +214,7 @@ static void sweep(struct launcher *l) {
 }
 
 // Kills everything and exits: the server is gone, so nobody is left to run functions for.
-_Noreturn static void shut_down(void) {
+_Noreturn static void shut_down(struct launcher *l) {
     for (;;) {
         int count = list_children();
         for (int i = 0; i < count; i++) {
@@ -169,8 +223,10 @@ _Noreturn static void shut_down(void) {
         }
         pid_t ended = waitpid(-1, NULL, __WALL);
         while (ended > 0) ended = waitpid(-1, NULL, __WALL | WNOHANG);
-        if (ended < 0 && errno == ECHILD) _exit(0);
+        if (ended < 0 && errno == ECHILD) break;
     }
+    groups_remove_folders(l);
+    _exit(0);
 }
 
 static void read_requests(struct launcher *l) {
@@ -179,10 +235,10 @@ static void read_requests(struct launcher *l) {
         int descriptors[TAIBAI_DESCRIPTORS_MAX];
         int error = taibai_receive(LAUNCHER_SOCKET, &request, sizeof request, descriptors);
         if (error == EAGAIN) return;
-        if (error == EPIPE) shut_down();
+        if (error == EPIPE) shut_down(l);
         if (error == EMSGSIZE) request = (struct taibai_request){0};
         if (error) {
-            refuse(&request, TAIBAI_STEP_DESCRIPTORS, error);
+            refuse(l, &request, TAIBAI_STEP_DESCRIPTORS, error);
             continue;
         }
         obey(l, &request, descriptors);
@@ -203,6 +259,13 @@ static void read_signals(struct launcher *l) {
     }
 }
 
+// With nothing else to do: a sandbox waits for each of the next workers, since one takes more than a millisecond.
+static void prepare_for_next(struct launcher *l) {
+    groups_tidy(l);
+    if (l->sandboxes_waiting < SANDBOXES_WAITING_MAX && sandbox_make(l) == TAIBAI_STEP_NONE) return;
+    l->must_refill = false;
+}
+
 _Noreturn static void run(struct launcher *l) {
     for (;;) {
         struct pollfd watched[3 + TAIBAI_RUNTIMES_END] = {
@@ -215,9 +278,13 @@ _Noreturn static void run(struct launcher *l) {
             watched[3 + i].events = POLLIN;
         }
         bool must_check = l->cloning > 0 || l->must_check_server;
-        if (poll(watched, 3 + TAIBAI_RUNTIMES_END, must_check ? CHECK_MILLISECONDS : -1) < 0) continue;
+        bool has_spare_time = l->cloning == 0 && l->must_refill;
+        int timeout = has_spare_time ? 0 : must_check ? CHECK_MILLISECONDS : -1;
+        int event_count = poll(watched, 3 + TAIBAI_RUNTIMES_END, timeout);
+        if (event_count < 0) continue;
+        if (event_count == 0 && has_spare_time) prepare_for_next(l);
         if (watched[1].revents) read_signals(l);
-        if (l->must_check_server && getppid() != l->server) shut_down();
+        if (l->must_check_server && getppid() != l->server) shut_down(l);
         for (uint32_t i = 0; i < TAIBAI_RUNTIMES_END; i++) {
             if (watched[3 + i].revents) zygote_answers(l, i);
         }
@@ -228,7 +295,7 @@ _Noreturn static void run(struct launcher *l) {
         if (watched[0].revents & POLLIN) {
             read_requests(l);
         } else if (watched[0].revents) {
-            shut_down();
+            shut_down(l);
         }
         zygote_orders(l);
     }
@@ -258,7 +325,7 @@ static void prepare(struct launcher *l) {
     // An own session: Ctrl-C in the server's terminal is for the server.
     if (setsid() < 0) refuse_to_start(TAIBAI_STEP_SESSION);
     prctl(PR_SET_NAME, TAIBAI_LAUNCHER_NAME);
-    if (syscall(SYS_close_range, WORKER_PROGRAM + 1, ~0u, 0) < 0) refuse_to_start(TAIBAI_STEP_STREAMS);
+    if (syscall(SYS_close_range, PACKAGES_FOLDER + 1, ~0u, 0) < 0) refuse_to_start(TAIBAI_STEP_STREAMS);
     watch_signals(l);
     // A signal and not SIGKILL, so that there is time to clean up. The socket's hang-up usually comes first.
     if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0) refuse_to_start(TAIBAI_STEP_PARENT_DEATH);
@@ -271,7 +338,7 @@ static void prepare(struct launcher *l) {
     int nothing = open("/dev/null", O_RDWR);
     if (nothing < 0 || dup2(nothing, 0) < 0) refuse_to_start(TAIBAI_STEP_STREAMS);
     close(nothing);
-    // A descriptor for each directory, and the ones on their way.
+    // For what workers have while they are set up, and for sandboxes that wait.
     struct rlimit files;
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
         files.rlim_cur = files.rlim_max;
@@ -280,25 +347,79 @@ static void prepare(struct launcher *l) {
     if (!taibai_children_listed()) refuse_to_start(TAIBAI_STEP_CHILDREN_LIST);
 }
 
-/// Runs the launcher until the server's socket hangs up.
+// Where python3 is installed, if functions would not find it below /usr: the folder above its `bin`.
+static const char *folder_of_python(const char *python) {
+    static char path[PATH_MAX];
+    if (!realpath(python, path) || strncmp(path, "/usr/", 5) == 0) return NULL;
+    for (int i = 0; i < 2; i++) {
+        char *slash = strrchr(path, '/');
+        if (slash == path) return NULL;
+        *slash = 0;
+    }
+    return path;
+}
+
+static int count_capabilities(void) {
+    int count = 0;
+    while (prctl(PR_CAPBSET_READ, count) >= 0) count++;
+    return count;
+}
+
+// Finds out what this launcher can do, level by level, by doing it. The answers come as the trials end.
+static void begin_trials(struct launcher *l) {
+    enum { RULESET_VERSION = 1 };
+    uint32_t step = TAIBAI_STEP_NONE;
+    groups_open(l);
+    l->landlock = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, RULESET_VERSION);
+    if (l->landlock < 0) step = TAIBAI_STEP_LANDLOCK;
+    l->packages = PACKAGES_FOLDER;
+    if (!step && l->is_sealed) step = taibai_enter_root(l->python_folder, &l->is_unprivileged);
+    int error = errno;
+    if (!step && l->is_sealed) {
+        l->packages = open(CODE_FOLDER, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (l->packages < 0) step = TAIBAI_STEP_PACKAGE;
+        error = errno;
+        if (l->is_unprivileged) l->user = l->group = 0;
+    }
+    l->program = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+    l->trial.status = TAIBAI_LAUNCHER_PROTOCOL;
+    l->trial.pid = l->self;
+    l->trial.groups = (uint32_t)l->groups.kind;
+    l->trial.landlock = l->landlock > 0 ? (uint32_t)l->landlock : 0;
+    l->trial.facts = (l->user ? TAIBAI_FACT_OWN_USERS : 0) | (l->groups.unified >= 0 ? TAIBAI_FACT_FREEZER : 0);
+    uint32_t level = l->is_sealed ? TAIBAI_LEVEL_SEALED : TAIBAI_LEVEL_GUARDED;
+    if (!l->is_sealed) begin_trial(l, TAIBAI_LEVEL_PROCESS);
+    if (!step) return begin_trial(l, level);
+    l->trials++;
+    trial_ended(l, level, step, error);
+}
+
+/// Runs the launcher until the server's socket hangs up. Arguments: its name, the interpreter for python3, `sealed` or
+/// `open`, and, if it is root, the user and the group of the server.
 _Noreturn void taibai_launcher(int argument_count, char **arguments) {
     static struct launcher the_launcher;
     struct launcher *l = &the_launcher;
     int type = 0;
     socklen_t length = sizeof type;
     bool is_ours = getsockopt(LAUNCHER_SOCKET, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_SEQPACKET;
-    if (argument_count != 2 || !is_ours) {
+    if (argument_count != 5 || !is_ours) {
         fprintf(stderr, "%s: is started by the server only; try `taibai serve`\n", TAIBAI_LAUNCHER_NAME);
         _exit(2);
     }
     l->python = arguments[1];
+    l->python_folder = folder_of_python(arguments[1]);
+    l->is_sealed = strcmp(arguments[2], "sealed") == 0;
+    if (geteuid() == 0) {
+        l->user = (uid_t)strtoul(arguments[3], NULL, 10);
+        l->group = (gid_t)strtoul(arguments[4], NULL, 10);
+    }
     l->self = getpid();
     l->server = getppid();
     state_init(l);
     prepare(l);
-    tell((struct taibai_event){
-        .kind = TAIBAI_READY, .status = TAIBAI_LAUNCHER_PROTOCOL, .pid = l->self,
-        .levels = 1u << TAIBAI_LEVEL_PROCESS}, -1);
+    l->capability_count = count_capabilities();
+    begin_trials(l);
+    zygote_orders(l);
     run(l);
 }
 

@@ -5,7 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "launcher.h"
+#include "internal.h"
 
 union descriptor_space {
     char bytes[CMSG_SPACE(TAIBAI_DESCRIPTORS_MAX * sizeof(int))];
@@ -52,7 +52,8 @@ static int take_descriptors(struct msghdr *header, int *descriptors) {
     return taken;
 }
 
-int taibai_receive(int socket, void *message, size_t length, int *descriptors) {
+static int receive(
+    int socket, void *message, size_t length, size_t *received_length, int *descriptors, int flags) {
     struct iovec part = {.iov_base = message, .iov_len = length};
     union descriptor_space space;
     struct msghdr header = {
@@ -60,19 +61,20 @@ int taibai_receive(int socket, void *message, size_t length, int *descriptors) {
     for (int i = 0; i < TAIBAI_DESCRIPTORS_MAX; i++) descriptors[i] = -1;
     ssize_t received;
     do {
-        received = recvmsg(socket, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+        received = recvmsg(socket, &header, MSG_CMSG_CLOEXEC | flags);
     } while (received < 0 && errno == EINTR);
     if (received < 0) return errno == ECONNRESET ? EPIPE : errno;
     int taken = take_descriptors(&header, descriptors);
     int result = 0;
     if (received == 0) {
         result = EPIPE;
-    } else if ((size_t)received != length || header.msg_flags & MSG_TRUNC) {
+    } else if ((!received_length && (size_t)received != length) || header.msg_flags & MSG_TRUNC) {
         result = EMSGSIZE;
     } else if (header.msg_flags & MSG_CTRUNC) {
         // The kernel drops what this process has no free descriptor for.
         result = EMFILE;
     }
+    if (received_length) *received_length = (size_t)received;
     if (result == 0) return 0;
     // Those that did come are of no use without the others.
     for (int i = 0; i < taken; i++) {
@@ -80,4 +82,13 @@ int taibai_receive(int socket, void *message, size_t length, int *descriptors) {
         descriptors[i] = -1;
     }
     return result;
+}
+
+int taibai_receive(int socket, void *message, size_t length, int *descriptors) {
+    return receive(socket, message, length, NULL, descriptors, MSG_DONTWAIT);
+}
+
+/// Waits for a message of at most `length` bytes, whose length is stored. Otherwise as taibai_receive.
+int taibai_receive_waiting(int socket, void *message, size_t length, size_t *received, int *descriptors) {
+    return receive(socket, message, length, received, descriptors, 0);
 }

@@ -4,58 +4,66 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "state.h"
 
-// Orders a zygote may have open: few enough for its socket's queue (212,992 bytes), enough to keep it busy.
-enum { CLONES_MAX = 32 };
+// Orders a zygote may have open: few enough for its socket's queue (212,992 bytes; an order has up to 9 KiB), enough to
+// keep it busy.
+enum { CLONES_MAX = 16 };
 // A zygote that says nothing for so long while an order waits is stuck. 30 s: a start of python3 from a cold disk on
 // a busy machine takes seconds.
 enum { ZYGOTE_SILENCE_MAX = 30000 };
 
-static void tell_down(uint32_t runtime, uint32_t step, int error, int status) {
-    tell((struct taibai_event){
-        .kind = TAIBAI_ZYGOTE_DOWN, .runtime = runtime, .step = step, .error = error, .status = status}, -1);
+static void tell_down(struct launcher *l, uint32_t runtime, uint32_t step, int error, int status) {
+    tell(l, (struct taibai_event){
+        .kind = TAIBAI_ZYGOTE_DOWN, .runtime = runtime, .step = step, .error = error, .status = status}, NULL, 0);
 }
 
-/// Starts the zygote of a runtime, unless it runs.
+static void tell_up(struct launcher *l, uint32_t runtime) {
+    tell(l, (struct taibai_event){
+        .kind = TAIBAI_ZYGOTE_UP, .runtime = runtime, .pid = l->zygotes[runtime].pid}, NULL, 0);
+}
+
+/// The runtime whose zygote makes the workers of `runtime`: python3 has one of its own, all others share the native.
+uint32_t zygote_of(uint32_t runtime) {
+    return runtime == TAIBAI_RUNTIME_PYTHON3 ? TAIBAI_RUNTIME_PYTHON3 : TAIBAI_RUNTIME_EXEC;
+}
+
+/// Starts a zygote, unless it runs.
 void zygote_start(struct launcher *l, uint32_t runtime) {
     struct zygote *zygote = &l->zygotes[runtime];
     if (zygote->pid > 0) {
-        if (zygote->is_up) {
-            tell((struct taibai_event){
-                .kind = TAIBAI_ZYGOTE_UP, .runtime = runtime, .pid = zygote->pid}, -1);
-        }
+        if (zygote->is_up) tell_up(l, runtime);
         return;
     }
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {
-        tell_down(runtime, TAIBAI_STEP_DESCRIPTORS, errno, 0);
+        tell_down(l, runtime, TAIBAI_STEP_DESCRIPTORS, errno, 0);
         return;
     }
     int pidfd;
-    pid_t pid = taibai_clone(&pidfd);
-    if (pid == 0) taibai_child_exec_zygote(l->python, runtime, l->self, ends[1], l->reports_out);
+    pid_t pid = taibai_clone(0, -1, &pidfd);
+    if (pid == 0 && runtime == TAIBAI_RUNTIME_PYTHON3) {
+        taibai_exec_zygote(l->python, runtime, l->self, ends[1], l->reports_out);
+    } else if (pid == 0) {
+        taibai_native_zygote(runtime, l->self, ends[1], l->reports_out);
+    }
     int error = errno;
     close(ends[1]);
     if (pid < 0) {
         close(ends[0]);
-        tell_down(runtime, TAIBAI_STEP_CLONE, error, 0);
+        tell_down(l, runtime, TAIBAI_STEP_CLONE, error, 0);
         return;
     }
     close(pidfd);
     *zygote = (struct zygote){.pid = pid, .socket = ends[0]};
 }
 
-/// Lets a worker wait for its zygote. `descriptors` (channel, output, directory) are kept, and become -1.
-void zygote_enqueue(struct launcher *l, struct worker *worker, const struct taibai_order *order, int *descriptors) {
-    worker->order = *order;
-    for (int i = 0; i < TAIBAI_DESCRIPTORS_MAX; i++) {
-        worker->descriptors[i] = descriptors[i];
-        descriptors[i] = -1;
-    }
+/// Lets a worker wait for its zygote.
+void zygote_enqueue(struct launcher *l, struct worker *worker) {
     if (l->first_waiting) {
         l->last_waiting->next_waiting = worker;
     } else {
@@ -64,22 +72,29 @@ void zygote_enqueue(struct launcher *l, struct worker *worker, const struct taib
     l->last_waiting = worker;
 }
 
+// Sends an order: its head and operations, and the bytes behind the operations in use.
+static int send_order(int socket, struct taibai_order *order, const int *descriptors) {
+    size_t ops = ORDER_HEAD_SIZE + order->op_count * sizeof order->ops[0];
+    memmove((unsigned char *)order + ops, order->bytes, order->byte_count);
+    return taibai_send(socket, order, ops + order->byte_count, descriptors, (int)order->descriptor_count);
+}
+
 // Gives the order for a worker; starts the zygote when none runs. The order then waits in its socket.
 static void give_order(struct launcher *l, struct worker *worker) {
-    struct zygote *zygote = &l->zygotes[worker->runtime];
-    if (zygote->pid == 0) zygote_start(l, worker->runtime);
-    int error = zygote->pid > 0 ? 0 : ESRCH;
-    // The queue holds more orders than may be open (CLONES_MAX), so it is never full.
-    if (!error) {
-        error = taibai_send(
-            zygote->socket, &worker->order, sizeof worker->order, worker->descriptors, TAIBAI_DESCRIPTORS_MAX);
+    static struct taibai_order order;
+    int descriptors[TAIBAI_DESCRIPTORS_MAX];
+    uint32_t runtime = zygote_of(worker->request.runtime);
+    struct zygote *zygote = &l->zygotes[runtime];
+    if (zygote->pid == 0) zygote_start(l, runtime);
+    uint32_t step = order_make(l, worker, &order, descriptors);
+    int error = errno;
+    if (!step) {
+        step = TAIBAI_STEP_ZYGOTE;
+        // The queue holds more orders than may be open (CLONES_MAX), so it is never full.
+        error = zygote->pid > 0 ? send_order(zygote->socket, &order, descriptors) : ESRCH;
     }
-    for (int i = 0; i < TAIBAI_DESCRIPTORS_MAX; i++) close(worker->descriptors[i]);
-    if (error) {
-        tell_failed(worker->id, TAIBAI_STEP_ZYGOTE, error);
-        worker_remove(l, worker);
-        return;
-    }
+    for (uint32_t i = 0; i < order.descriptor_count; i++) close(descriptors[i]);
+    if (error && step) return worker_failed(l, worker, step, error);
     worker->state = WORKER_CLONING;
     if (l->cloning++ == 0) l->cloning_since = milliseconds();
 }
@@ -100,22 +115,21 @@ static void take_answer(
     l->cloning_since = milliseconds();
     if (answer->worker == 0) {
         zygote->is_up = true;
-        tell((struct taibai_event){.kind = TAIBAI_ZYGOTE_UP, .runtime = runtime, .pid = zygote->pid}, -1);
+        tell_up(l, runtime);
         return;
     }
     struct worker *worker = worker_by_id(l, answer->worker);
     // A zygote only repeats what it was asked, and each order once.
-    if (!worker || worker->state != WORKER_CLONING || worker->runtime != runtime) return;
+    if (!worker || worker->state != WORKER_CLONING || zygote_of(worker->request.runtime) != runtime) return;
     l->cloning--;
     if (answer->error != 0 || answer->pid <= 0 || *pidfd < 0) {
-        tell_failed(worker->id, TAIBAI_STEP_CLONE, answer->error ? answer->error : EPROTO);
-        worker_remove(l, worker);
+        worker_failed(l, worker, TAIBAI_STEP_CLONE, answer->error ? answer->error : EPROTO);
         return;
     }
     worker_set_pid(l, worker, answer->pid, *pidfd);
     *pidfd = -1;
     worker->state = WORKER_SETTING_UP;
-    worker_progressed(worker);
+    worker_progressed(l, worker);
 }
 
 /// Reads what the zygote has answered. A zygote that closed its socket or speaks nonsense is killed; its end, which
@@ -148,12 +162,11 @@ static struct zygote forget(struct launcher *l, uint32_t runtime) {
     *zygote = (struct zygote){0};
     for (int i = 0; i < TAIBAI_WORKERS_MAX; i++) {
         struct worker *worker = &l->workers[i];
-        if (worker->state != WORKER_CLONING || worker->runtime != runtime) continue;
+        if (worker->state != WORKER_CLONING || zygote_of(worker->request.runtime) != runtime) continue;
         l->cloning--;
-        tell_failed(
-            worker->id, was.failed_step ? was.failed_step : TAIBAI_STEP_ZYGOTE,
+        worker_failed(
+            l, worker, was.failed_step ? was.failed_step : TAIBAI_STEP_ZYGOTE,
             was.failed_step ? was.failed_error : EPIPE);
-        worker_remove(l, worker);
     }
     l->must_sweep = true;
     return was;
@@ -162,7 +175,7 @@ static struct zygote forget(struct launcher *l, uint32_t runtime) {
 /// The zygote has ended by itself and has been waited for.
 void zygote_ended(struct launcher *l, uint32_t runtime, int status) {
     struct zygote was = forget(l, runtime);
-    tell_down(runtime, was.failed_step ? was.failed_step : TAIBAI_STEP_ZYGOTE, was.failed_error, status);
+    tell_down(l, runtime, was.failed_step ? was.failed_step : TAIBAI_STEP_ZYGOTE, was.failed_error, status);
 }
 
 /// Kills the zygote of a runtime, if there is one. Its place is free at once; the dying process is waited for like any
@@ -171,7 +184,7 @@ void zygote_stop(struct launcher *l, uint32_t runtime) {
     if (l->zygotes[runtime].pid == 0) return;
     kill(l->zygotes[runtime].pid, SIGKILL);
     forget(l, runtime);
-    tell_down(runtime, TAIBAI_STEP_NONE, 0, SIGKILL);
+    tell_down(l, runtime, TAIBAI_STEP_NONE, 0, SIGKILL);
 }
 
 /// Kills zygotes that leave orders unanswered.

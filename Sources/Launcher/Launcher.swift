@@ -28,8 +28,6 @@ public final class Launcher {
     private let process: LauncherProcess
     private var watch: DescriptorWatch?
     private var records: [WorkerID: Record] = [:]
-    private var directories: Set<DirectoryID> = []
-    private var lastDirectory: UInt64 = 0
     private var queue: [Message] = []
     private var isClosed = false
 
@@ -45,8 +43,8 @@ public final class Launcher {
         watch = try DescriptorWatch(loop: loop, descriptor: process.socket) { [unowned self] in receive() }
     }
 
-    /// What this host can give.
-    public var levels: Set<IsolationLevel> { process.levels }
+    /// What this launcher can give, as it has found out by trying.
+    public var abilities: LauncherAbilities { process.abilities }
 
     /// Workers that were ordered and have not ended.
     public var workerCount: Int { records.count }
@@ -56,44 +54,13 @@ public final class Launcher {
         WorkerSource { [self] order, started, exited in start(order, started: started, exited: exited) }
     }
 
-    // Directories and zygotes
-
-    /// Makes a package directory known to the launcher, so that workers can be started in it.
-    /// - Throws: ``LaunchError`` when it can't be opened, or 4,096 are registered already.
-    public func register(directory path: String) throws(LaunchError) -> DirectoryID {
-        guard directories.count < Int(TAIBAI_DIRECTORIES_MAX) else {
-            throw LaunchError(step: .directoryTable, errno: ENOSPC)
-        }
-        let descriptor = taibai_open_directory(path)
-        guard descriptor >= 0 else { throw LaunchError(step: .directory, errno: -descriptor) }
-        lastDirectory += 1
-        let id = DirectoryID(lastDirectory)
-        directories.insert(id)
-        var request = taibai_request()
-        request.kind = UInt32(TAIBAI_REGISTER_DIRECTORY)
-        request.directory = id.value
-        send(Message(request: request, descriptors: [descriptor]))
-        return id
-    }
-
-    /// Forgets a package directory. Workers that run in it are not disturbed; orders already given are fulfilled.
-    public func unregister(_ id: DirectoryID) {
-        guard directories.remove(id) != nil else { return }
-        var request = taibai_request()
-        request.kind = UInt32(TAIBAI_UNREGISTER_DIRECTORY)
-        request.directory = id.value
-        send(Message(request: request, descriptors: []))
-    }
+    // Zygotes
 
     /// Starts the runtime's zygote, if it has one and it is not there: so the first worker need not wait for it.
-    public func prepare(_ runtime: RuntimeName) {
-        if runtime.hasZygote { sendAboutZygote(TAIBAI_START_ZYGOTE, of: runtime) }
-    }
+    public func prepare(_ runtime: RuntimeName) { sendAboutZygote(TAIBAI_START_ZYGOTE, of: runtime) }
 
     /// Ends the runtime's zygote to free its memory. Its workers live on; the next order starts it again.
-    public func release(_ runtime: RuntimeName) {
-        if runtime.hasZygote { sendAboutZygote(TAIBAI_STOP_ZYGOTE, of: runtime) }
-    }
+    public func release(_ runtime: RuntimeName) { sendAboutZygote(TAIBAI_STOP_ZYGOTE, of: runtime) }
 
     private func sendAboutZygote(_ kind: Int, of runtime: RuntimeName) {
         var request = taibai_request()
@@ -105,11 +72,41 @@ public final class Launcher {
     // Workers
 
     /// Starts a worker. Calls `started` once, never before returning; after success also `exited` once.
+    /// - Parameter secrets: names and values that it finds as files; only at level `sealed`.
     /// - Precondition: no worker with this number was ordered before.
     public func start(
-        _ order: WorkerOrder, started: @escaping WorkerSource.Started, exited: @escaping WorkerSource.Exited
+        _ order: WorkerOrder, secrets: [(name: String, value: [UInt8])] = [],
+        started: @escaping WorkerSource.Started, exited: @escaping WorkerSource.Exited
     ) {
-        precondition(records[order.worker] == nil, "worker \(order.worker) ordered twice")
+        var descriptors: [Int32] = []
+        if !secrets.isEmpty {
+            let file = Self.memoryFile(of: secrets)
+            guard file >= 0 else {
+                return loop.atTurnEnd { started(.failure(LaunchError(step: .secrets, errno: -file))) }
+            }
+            descriptors = [file]
+        }
+        start(order.worker, order.request, descriptors, started: started, exited: exited)
+    }
+
+    /// Starts the unpacker, a process shut in like a worker, which takes an archive apart. Its channel says how that
+    /// went; see Sources/Server. Otherwise as ``start(_:secrets:started:exited:)``.
+    /// - Parameters:
+    ///   - archive: open for reading at its beginning; belongs to the caller, who may close it when this returns.
+    ///   - folder: where to unpack; likewise.
+    public func unpack(
+        _ order: UnpackOrder, archive: Int32, folder: Int32, started: @escaping WorkerSource.Started,
+        exited: @escaping WorkerSource.Exited
+    ) {
+        start(order.worker, order.request, [dup(archive), dup(folder)], started: started, exited: exited)
+    }
+
+    /// `descriptors`: what goes with the channel and the output; closed here.
+    private func start(
+        _ worker: WorkerID, _ request: taibai_request, _ descriptors: [Int32],
+        started: @escaping WorkerSource.Started, exited: @escaping WorkerSource.Exited
+    ) {
+        precondition(records[worker] == nil, "worker \(worker) ordered twice")
         var channel: [Int32] = [-1, -1]
         var output: [Int32] = [-1, -1]
         var error = isClosed ? ESHUTDOWN : taibai_channel(&channel)
@@ -118,19 +115,38 @@ public final class Launcher {
             if error != 0 { channel.forEach { Glibc.close($0) } }
         }
         guard error == 0 else {
+            descriptors.forEach { Glibc.close($0) }
             let failure = LaunchError(step: isClosed ? .launcherReady : .descriptors, errno: error)
             return loop.atTurnEnd { started(.failure(failure)) }
         }
-        records[order.worker] = Record(started: started, exited: exited, channel: channel[0], output: output[0])
-        send(Message(request: order.request, descriptors: [channel[1], output[1]]))
+        records[worker] = Record(started: started, exited: exited, channel: channel[0], output: output[0])
+        send(Message(request: request, descriptors: [channel[1], output[1]] + descriptors))
     }
 
-    private func kill(_ worker: WorkerID, signal: Int32) {
+    /// The layout is told by launcher.h.
+    private static func memoryFile(of secrets: [(name: String, value: [UInt8])]) -> Int32 {
+        var bytes: [UInt8] = []
+        for (name, value) in secrets {
+            for count in [UInt32(name.utf8.count), UInt32(value.count)] {
+                withUnsafeBytes(of: count.littleEndian) { bytes += $0 }
+            }
+            bytes += Array(name.utf8) + value
+        }
+        defer { bytes.withUnsafeMutableBytes { explicit_bzero($0.baseAddress!, $0.count) } }
+        return taibai_memory_file("taibai-secrets", bytes, bytes.count)
+    }
+
+    private func act(_ action: WorkerProcess.Action, on worker: WorkerID) {
         guard records[worker] != nil else { return }
         var request = taibai_request()
-        request.kind = UInt32(TAIBAI_KILL_WORKER)
         request.worker = worker.value
-        request.signal = signal
+        switch action {
+        case .signal(let signal):
+            request.kind = UInt32(TAIBAI_KILL_WORKER)
+            request.signal = signal
+        case .freeze: request.kind = UInt32(TAIBAI_FREEZE_WORKER)
+        case .thaw: request.kind = UInt32(TAIBAI_THAW_WORKER)
+        }
         send(Message(request: request, descriptors: []))
     }
 
@@ -184,14 +200,14 @@ public final class Launcher {
             if error == EAGAIN { return }
             // A worker's pidfd was lost for want of descriptors here. It can still be reached through the launcher.
             guard error == 0 || error == EMFILE else { return launcherEnded() }
-            handle(event, descriptor: descriptors[0])
+            handle(event, descriptors)
         }
     }
 
-    private func handle(_ event: taibai_event, descriptor: Int32) {
+    private func handle(_ event: taibai_event, _ descriptors: [Int32]) {
         let worker = event.worker >= 1 && event.worker < 1 << 63 ? WorkerID(event.worker) : nil
         switch Int(event.kind) {
-        case TAIBAI_STARTED: worker.map { started($0, pid: event.pid, pidfd: descriptor) }
+        case TAIBAI_STARTED: worker.map { started($0, pid: event.pid, descriptors) }
         case TAIBAI_FAILED: worker.map { failed($0, LaunchError(event)) }
         case TAIBAI_EXITED: worker.map { exited($0, ExitReport(event)) }
         case TAIBAI_ZYGOTE_UP: break
@@ -200,15 +216,17 @@ public final class Launcher {
         }
     }
 
-    private func started(_ worker: WorkerID, pid: Int32, pidfd: Int32) {
+    /// `descriptors`: the pidfd, and a listener if one was ordered; -1 where there is none.
+    private func started(_ worker: WorkerID, pid: Int32, _ descriptors: [Int32]) {
         guard let record = records[worker] else {
-            if pidfd >= 0 { Glibc.close(pidfd) }
+            for descriptor in descriptors where descriptor >= 0 { Glibc.close(descriptor) }
             return
         }
         records[worker]?.hasStarted = true
         let process = WorkerProcess(
-            id: worker, pid: pid, pidfd: pidfd, channel: record.channel, output: record.output
-        ) { [weak self] signal in self?.kill(worker, signal: signal) }
+            id: worker, pid: pid, pidfd: descriptors[0], channel: record.channel, output: record.output,
+            proxyListener: descriptors[1] >= 0 ? descriptors[1] : nil
+        ) { [weak self] action in self?.act(action, on: worker) }
         record.started(.success(process))
     }
 

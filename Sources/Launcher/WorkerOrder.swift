@@ -18,49 +18,48 @@ public struct WorkerID: Hashable, Sendable, Comparable, CustomStringConvertible 
     public static func < (left: Self, right: Self) -> Bool { left.value < right.value }
 }
 
-/// A package directory that the launcher knows. Given by ``Launcher/register(directory:)``.
-public struct DirectoryID: Hashable, Sendable {
-    let value: UInt64
-
-    /// For workers that are only simulated.
-    public init(simulated value: UInt64) { self.value = value }
-    init(_ value: UInt64) { self.value = value }
-}
-
 /// What a worker may use, beside its memory.
 public struct WorkerLimits: Hashable, Sendable {
     /// Open descriptors of a process. AWS Lambda's figure.
     public var openFilesMax = 1024
     /// Size of a file it writes. 512 MiB: AWS Lambda's default size of /tmp.
     public var fileSizeMax: ByteCount? = .mebibytes(512)
-    /// Processes and threads; at level `process` this counts all processes of the user, so it is not set there.
+    /// Processes and threads. Without a control group this counts all processes of the user, so it is set only at
+    /// level `sealed`, where the user is the worker's own.
     public var processesMax: Int?
     /// Share of the processors, 100 is a whole one; needs a control group.
     public var processorPercentMax: Int?
-    /// Size of its own /tmp; needs level `sealed`.
+    /// Size of its own /tmp; level `sealed` has one, the others have none.
     public var scratchSizeMax: ByteCount?
 
     public init() {}
+}
+
+/// How a worker may connect to others; the numbers are those of launcher.h.
+public enum EgressKind: UInt32, Sendable {
+    case none = 0, proxy, open
 }
 
 /// An order for one worker.
 public struct WorkerOrder: Hashable, Sendable {
     public let worker: WorkerID
     public let runtime: RuntimeName
-    public let directory: DirectoryID
+    public let package: PackageDigest
     public let level: IsolationLevel
+    public let egress: EgressKind
     /// Memory the function may use. What the runtime needs for itself is added by the launcher.
     public let memory: ByteCount
     public let limits: WorkerLimits
 
     public init(
-        worker: WorkerID, runtime: RuntimeName, directory: DirectoryID, level: IsolationLevel, memory: ByteCount,
-        limits: WorkerLimits = WorkerLimits()
+        worker: WorkerID, runtime: RuntimeName, package: PackageDigest, level: IsolationLevel, memory: ByteCount,
+        limits: WorkerLimits = WorkerLimits(), egress: EgressKind = .none
     ) {
         self.worker = worker
         self.runtime = runtime
-        self.directory = directory
+        self.package = package
         self.level = level
+        self.egress = egress
         self.memory = memory
         self.limits = limits
     }
@@ -70,7 +69,8 @@ public struct WorkerOrder: Hashable, Sendable {
         request.kind = UInt32(TAIBAI_START_WORKER)
         request.runtime = runtime.number
         request.worker = worker.value
-        request.directory = directory.value
+        withUnsafeMutableBytes(of: &request.package) { $0.copyBytes(from: package.bytes) }
+        request.egress = egress.rawValue
         request.level = level.number
         request.limits.memory_bytes = UInt64(memory.bytes)
         request.limits.file_bytes = UInt64(limits.fileSizeMax?.bytes ?? 0)
@@ -78,6 +78,36 @@ public struct WorkerOrder: Hashable, Sendable {
         request.limits.open_files = UInt32(limits.openFilesMax)
         request.limits.processes = UInt32(limits.processesMax ?? 0)
         request.limits.cpu_percent = UInt32(limits.processorPercentMax ?? 0)
+        return request
+    }
+}
+
+/// An order for a process that takes an archive apart.
+public struct UnpackOrder: Hashable, Sendable {
+    public let worker: WorkerID
+    public let level: IsolationLevel
+    public let memory: ByteCount
+    /// Size of a file it writes.
+    public let fileSizeMax: ByteCount
+
+    public init(worker: WorkerID, level: IsolationLevel, memory: ByteCount, fileSizeMax: ByteCount) {
+        self.worker = worker
+        self.level = level
+        self.memory = memory
+        self.fileSizeMax = fileSizeMax
+    }
+
+    var request: taibai_request {
+        var request = taibai_request()
+        request.kind = UInt32(TAIBAI_START_WORKER)
+        request.runtime = UInt32(TAIBAI_RUNTIME_UNPACK)
+        request.worker = worker.value
+        request.level = level.number
+        request.limits.memory_bytes = UInt64(memory.bytes)
+        request.limits.file_bytes = UInt64(fileSizeMax.bytes)
+        request.limits.open_files = UInt32(WorkerLimits().openFilesMax)
+        // It writes nothing to /tmp, but a sealed process has one.
+        request.limits.scratch_bytes = level == .sealed ? 1 << 20 : 0
         return request
     }
 }
@@ -94,9 +124,6 @@ extension RuntimeName {
         guard let found = Self.allCases.first(where: { $0.number == number }) else { return nil }
         self = found
     }
-
-    /// Whether its workers are cloned from a process that has the runtime loaded.
-    var hasZygote: Bool { self == .python3 }
 }
 
 extension IsolationLevel {

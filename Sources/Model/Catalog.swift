@@ -16,6 +16,12 @@ public struct PackageDigest: Hashable, Sendable, CustomStringConvertible {
     }
 
     public var description: String { hexadecimal }
+
+    /// Its 32 bytes.
+    public var bytes: [UInt8] {
+        let digits = hexadecimal.utf8.map { $0 < UInt8(ascii: "a") ? $0 - UInt8(ascii: "0") : $0 - UInt8(ascii: "a") + 10 }
+        return stride(from: 0, to: digits.count, by: 2).map { digits[$0] << 4 | digits[$0 + 1] }
+    }
 }
 
 /// An immutable, numbered build of a function: its settings and its package, frozen.

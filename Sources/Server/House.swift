@@ -23,41 +23,47 @@ final class House {
     private let options: ServerOptions
     private let log: Logger
     private let loop: Loop
-    private let launcher: Launcher
-    private let launcherProcess: LauncherProcess
+    private let launchers: Launchers
+    private let doors: Doors
     private let store: Store
     private let packages: PackageStore
     private let engine: Engine
     private let functionDoor: FunctionDoor
     private let controlDoor: ControlDoor
     private let scheduler: JobScheduler
-    private var server: HTTPServer?
-    private var listeners: [Listener] = []
     private var signals: [SignalWatch] = []
     private var isStopping = false
     private(set) var exitCode: Int32 = 0
 
-    /// Builds everything but the listeners.
+    /// What was made while the process may have been root's.
+    struct Foundations {
+        let loop: Loop
+        let launchers: Launchers
+        let doors: Doors
+        let service: Doors.Service
+        let data: DataFolder
+    }
+
+    /// Builds everything behind the doors.
     init(
-        _ options: ServerOptions, log: Logger, launcherProcess: LauncherProcess, isolation: IsolationLevel,
-        tokens: Tokens
+        _ options: ServerOptions, log: Logger, on foundations: Foundations, isolation: IsolationLevel, tokens: Tokens
     ) throws {
         self.options = options
         self.log = log
-        self.launcherProcess = launcherProcess
-        let loop = try StartError.wrap("event loop") { () throws(LoopError) in try Loop() }
+        let loop = foundations.loop
         self.loop = loop
-        let launcher = try StartError.wrap("launcher") { () throws(LoopError) in try launcherProcess.attach(to: loop) }
-        self.launcher = launcher
+        launchers = foundations.launchers
+        doors = foundations.doors
+        let folder = foundations.data.path
         let store = try StartError.wrap("data folder \(options.dataDirectory)") { () throws(StoreError) in
-            try Store(directory: options.dataDirectory, loop: loop)
+            try Store(directory: folder, loop: loop)
         }
         self.store = store
         let packages = try StartError.wrap("data folder \(options.dataDirectory)") { () throws(StoreError) in
-            try PackageStore(directory: options.dataDirectory + "/packages")
+            try PackageStore(directory: foundations.data.packages)
         }
         self.packages = packages
-        let workers = LaunchedWorkers(loop: loop, launcher: launcher) { packages.codeFolder(of: $0) }
+        let workers = LaunchedWorkers(loop: loop, launchers: launchers.byLevel)
         engine = Engine(
             catalog: store.catalog, clock: loop.clock, timers: loop.timers,
             host: Host(cores: ProcessInfo.processInfo.activeProcessorCount), source: workers.source,
@@ -68,15 +74,16 @@ final class House {
             engine: engine, store: store, packages: packages, scheduler: scheduler,
             deployments: Deployments(
                 loop: loop, engine: engine, store: store, packages: packages, isolation: isolation,
-                levels: launcher.levels),
+                levels: Set(launchers.byLevel.keys)),
             facts: ServerFacts(
-                version: Release.version, isolation: isolation, listen: [], baseURL: "",
+                version: Release.version, isolation: isolation, listen: doors.urls, baseURL: doors.urls.first ?? "",
                 dataDirectory: options.dataDirectory, startedAt: loop.clock.wall(),
                 runtimes: Runtimes.find(pythonPath: options.pythonPath)),
             tokens: tokens,
             invoke: { [functionDoor] in functionDoor.invoke($0, $1) },
             promise: { [functionDoor] in functionDoor.promise($0, $1, path: [UInt8(ascii: "/")]) })
         store.onCatalog = { [engine] in engine.adopt($0) }
+        foundations.service.handle = { [unowned self] in serve($0) }
     }
 
     private static func recorder(_ store: Store, _ log: Logger) -> Recorder {
@@ -102,48 +109,32 @@ final class House {
 
     /// Opens the doors and runs until told to stop.
     func run() throws {
-        try openDoors()
+        announce()
         try watchSignals()
-        launcher.onTrouble = { [log] in log.warning("launcher", metadata: ["what": "\($0)"]) }
-        launcher.onEnd = { [self] in
-            log.critical("the launcher has ended: no worker can be started any more; stopping")
-            exitCode = 1
-            stop()
+        for launcher in launchers.all {
+            launcher.onTrouble = { [log] in log.warning("launcher", metadata: ["what": "\($0)"]) }
+            launcher.onEnd = { [self] in
+                log.critical("the launcher has ended: no worker can be started any more; stopping")
+                exitCode = 1
+                stop()
+            }
         }
         resumePromised(after: nil)
         scheduler.start()
         engine.warmMinimums()
         sweepPackages()
         loop.run()
-        launcherProcess.waitUntilEnded()
+        launchers.waitUntilEnded()
     }
 
-    private func openDoors() throws {
-        let server = HTTPServer(loop: loop, limits: HTTPLimits()) { [unowned self] in serve($0) }
-        self.server = server
-        for text in options.listen {
-            guard let address = ListenAddress(text) else {
-                throw StartError("listen \(text)", "is no address; write HOST:PORT, [::]:PORT or unix:PATH")
-            }
-            let listener = try StartError.wrap("listen \(text)") { () throws(LoopError) in try server.listen(address) }
-            listeners.append(listener)
-            let bound = Self.url(of: address, port: listener.boundPort)
-            controlDoor.facts.listen.append(bound)
-            if controlDoor.facts.baseURL.isEmpty { controlDoor.facts.baseURL = bound }
+    private func announce() {
+        for url in doors.urls {
             log.info(
                 "listening",
                 metadata: [
-                    "url": "\(bound)", "isolation": "\(controlDoor.facts.isolation.rawValue)",
+                    "url": "\(url)", "isolation": "\(controlDoor.facts.isolation.rawValue)",
                     "data": "\(options.dataDirectory)", "functions": "\(engine.catalog.functions.count)",
                 ])
-        }
-    }
-
-    private static func url(of address: ListenAddress, port: Int?) -> String {
-        switch address {
-        case .unix: address.description
-        case .tcp(let host, let wanted):
-            "http://" + ListenAddress.tcp(host: host == "::" ? "localhost" : host, port: port ?? wanted).description
         }
     }
 
@@ -226,15 +217,15 @@ final class House {
     /// Ends the workers; the answers to what they held get a moment to leave, then connections are cut.
     private func endAtOnce() {
         engine.kill()
-        loop.timers.schedule(at: loop.now + Self.lastAnswersTime) { [self] in server?.closeAll() }
+        loop.timers.schedule(at: loop.now + Self.lastAnswersTime) { [self] in doors.server.closeAll() }
     }
 
     private func closeDoors() {
-        server?.drain { [self] in
-            for listener in listeners { listener.close() }
-            server?.closeAll()
+        doors.server.drain { [self] in
+            doors.close()
+            doors.server.closeAll()
             store.close { [self] in
-                launcher.close()
+                launchers.close()
                 for signal in signals { signal.close() }
                 log.info("stopped")
                 loop.stop()

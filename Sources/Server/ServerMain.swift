@@ -19,13 +19,23 @@ public enum ServerMain {
                 throw StartError("log format", "'\(options.logFormat)' is none; use text or json")
             }
             let log = Logger(label: "taibai") { LineLog(label: $0, format: format) }
-            let launcher = try StartError.wrap("launcher") { () throws(LaunchError) in
-                try LauncherProcess.start(pythonPath: options.pythonPath)
-            }
-            let isolation = try isolation(options, launcher.levels)
+            // What may need root comes first, while there is one thread; then root is given up for good.
             let tokens = try tokens(options)
+            // Packages are for workers to read, whoever they are.
+            umask(0o022)
+            let user = try ServiceUser.choose(options.user)
+            let data = try DataFolder.prepare(options.dataDirectory, owner: user)
+            let loop = try StartError.wrap("event loop") { () throws(LoopError) in try Loop() }
+            let wanted = try isolation(options)
+            let launchers = try Launchers.start(options, wanted: wanted, data: data, user: user, loop: loop)
+            let service = Doors.Service()
+            let doors = try Doors(loop: loop, addresses: options.listen, serve: service)
+            try user?.become()
             let house = try House(
-                options, log: log, launcherProcess: launcher, isolation: isolation, tokens: tokens)
+                options, log: log,
+                on: House.Foundations(
+                    loop: loop, launchers: launchers, doors: doors, service: service, data: data),
+                isolation: wanted, tokens: tokens)
             try house.run()
             return house.exitCode
         } catch {
@@ -34,19 +44,10 @@ public enum ServerMain {
         }
     }
 
-    private static func isolation(
-        _ options: ServerOptions, _ levels: Set<IsolationLevel>
-    ) throws(StartError) -> IsolationLevel {
+    private static func isolation(_ options: ServerOptions) throws(StartError) -> IsolationLevel {
         guard let wanted = IsolationLevel(rawValue: options.isolation) else {
             let known = IsolationLevel.allCases.map(\.rawValue).joined(separator: ", ")
             throw StartError("isolation", "'\(options.isolation)' is none; use one of \(known)")
-        }
-        guard levels.contains(wanted) else {
-            let possible = levels.map(\.rawValue).sorted().joined(separator: ", ")
-            throw StartError(
-                "isolation",
-                "this host can't give '\(wanted.rawValue)'; it gives: \(possible). Start with --isolation LEVEL to "
-                    + "accept another")
         }
         return wanted
     }

@@ -15,6 +15,8 @@ public struct ServerOptions: Sendable {
     public var tokensFile: String?
     /// The interpreter of the runtime python3.
     public var pythonPath: String
+    /// The account to serve as when root starts the server; nil takes `taibai`, or a number that nobody has.
+    public var user: String?
     /// How long executions in hand may take to end at shutdown. Default 30 s.
     public var drainTimeout: Duration
     /// `text` for people, `json` for log collectors; one line a record either way, on standard error.
@@ -22,14 +24,15 @@ public struct ServerOptions: Sendable {
 
     public init(
         listen: [String] = ["localhost:8080"], dataDirectory: String = "taibai-data",
-        isolation: String = IsolationLevel.process.rawValue, tokensFile: String? = nil,
-        pythonPath: String = "/usr/bin/python3", drainTimeout: Duration = .seconds(30), logFormat: String = "text"
+        isolation: String = IsolationLevel.sealed.rawValue, tokensFile: String? = nil,
+        pythonPath: String = "/usr/bin/python3", user: String? = nil, drainTimeout: Duration = .seconds(30), logFormat: String = "text"
     ) {
         self.listen = listen
         self.dataDirectory = dataDirectory
         self.isolation = isolation
         self.tokensFile = tokensFile
         self.pythonPath = pythonPath
+        self.user = user
         self.drainTimeout = drainTimeout
         self.logFormat = logFormat
     }

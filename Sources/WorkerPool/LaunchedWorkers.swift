@@ -5,81 +5,57 @@ internal import Glibc
 public import Launcher
 public import Model
 
-/// Starts worker processes in the folders of their packages. On the loop's thread.
+/// Starts worker processes for the packages of functions. On the loop's thread.
 public final class LaunchedWorkers {
     /// After a worker's process has ended, how long its channel may stay open before it is taken for dead: a child that
     /// inherited the socket could hold it for ever. The launcher kills such children within this time.
     static let channelGrace = Duration.milliseconds(500)
 
-    /// A package folder that the launcher knows, and how many workers run in it.
-    private struct Folder {
-        let id: DirectoryID
-        var workers = 0
-    }
-
     let loop: Loop
-    let launcher: Launcher
-    private let codeFolder: (PackageDigest) -> String
-    private var folders: [PackageDigest: Folder] = [:]
+    private let launchers: [IsolationLevel: Launcher]
     private var lastWorker: UInt64 = 0
 
-    /// - Parameter codeFolder: where a package's code lies.
-    public init(loop: Loop, launcher: Launcher, codeFolder: @escaping (PackageDigest) -> String) {
+    /// - Parameter launchers: for each level that this server gives the launcher that gives it.
+    public init(loop: Loop, launchers: [IsolationLevel: Launcher]) {
         self.loop = loop
-        self.launcher = launcher
-        self.codeFolder = codeFolder
+        self.launchers = launchers
     }
 
     /// Itself, as pools see it.
     public var source: WorkerSource { WorkerSource { [self] request, events in start(request, events) } }
 
     private func start(_ request: WorkerRequest, _ events: WorkerEvents) {
-        let folder: DirectoryID
-        do throws(LaunchError) {
-            folder = try enter(request.version.package)
-        } catch {
-            return events.failed(error.description)
+        guard let launcher = launchers[request.isolation] else {
+            return events.failed("this server gives no worker of level \(request.isolation.rawValue)")
         }
         lastWorker += 1
+        let settings = request.version.settings
         let order = WorkerOrder(
-            worker: WorkerID(lastWorker), runtime: request.version.settings.runtime, directory: folder,
-            level: request.isolation, memory: request.version.settings.memory)
+            worker: WorkerID(lastWorker), runtime: settings.runtime, package: request.version.package,
+            level: request.isolation, memory: settings.memory,
+            limits: Self.limits(of: settings, at: request.isolation, launcher.abilities))
         var running: LaunchedWorker?
         launcher.start(
             order,
             started: { [self] result in
                 switch result {
-                case .success(let process):
-                    running = LaunchedWorker(process, loop: loop, events: events)
-                case .failure(let error):
-                    leave(request.version.package)
-                    events.failed(error.description)
+                case .success(let process): running = LaunchedWorker(process, loop: loop, events: events)
+                case .failure(let error): events.failed(error.description)
                 }
             },
-            exited: { [self] report in
-                leave(request.version.package)
-                running?.processEnded(report)
-            })
+            exited: { running?.processEnded($0) })
     }
 
-    /// The launcher's number for the package's folder, which it learns of with the first worker.
-    private func enter(_ package: PackageDigest) throws(LaunchError) -> DirectoryID {
-        if folders[package] == nil {
-            folders[package] = Folder(id: try launcher.register(directory: codeFolder(package)))
-        }
-        folders[package]!.workers += 1
-        return folders[package]!.id
-    }
-
-    /// The last worker out lets the launcher forget the folder, so that its table holds only what is in use.
-    private func leave(_ package: PackageDigest) {
-        guard let folder = folders[package] else { return }
-        if folder.workers == 1 {
-            launcher.unregister(folder.id)
-            folders[package] = nil
-        } else {
-            folders[package]!.workers -= 1
-        }
+    /// What the level can hold of what the settings say.
+    private static func limits(
+        of settings: FunctionSettings, at level: IsolationLevel, _ abilities: LauncherAbilities
+    ) -> WorkerLimits {
+        var limits = WorkerLimits()
+        if level == .sealed { limits.scratchSizeMax = .mebibytes(64) }
+        // Without a control group or a user of its own, the number would count other workers too.
+        let hasOwnCount = level == .sealed || abilities.limits != .rlimit || (level == .guarded && abilities.hasOwnUsers)
+        if hasOwnCount { limits.processesMax = 64 }
+        return limits
     }
 }
 
@@ -119,7 +95,8 @@ private final class LaunchedWorker {
             WorkerTransport(
                 send: { [self] in channel?.send($0) }, readPrinted: { [self] in readOutput() },
                 terminate: { process.kill(signal: SIGTERM) },
-                kill: { process.kill() }, close: { [self] in closeChannel() }))
+                kill: { process.kill() }, close: { [self] in closeChannel() }, freeze: { process.freeze() },
+                thaw: { process.thaw() }))
     }
 
     /// Reads the pipe past libuv, which would get to it only later in this turn. One system call when it is empty.
@@ -163,7 +140,7 @@ private final class LaunchedWorker {
         isOver = true
         events.exited(
             WorkerExit(
-                description: report.description + (report.isOutOfMemory ? ", out of memory" : ""),
-                isClean: report.ending == .exited(status: 0), cpu: report.cpu, memoryPeak: report.memoryPeak))
+                description: report.description, isClean: report.ending == .exited(status: 0), cpu: report.cpu,
+                memoryPeak: report.memoryPeak, isOutOfMemory: report.isOutOfMemory))
     }
 }

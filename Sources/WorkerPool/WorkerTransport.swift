@@ -11,8 +11,13 @@ public struct WorkerExit: Hashable, Sendable {
     public let isClean: Bool
     public let cpu: Duration?
     public let memoryPeak: ByteCount?
+    /// Whether the kernel killed it, or a process of it, for want of memory. Only known with a control group.
+    public let isOutOfMemory: Bool
 
-    public init(description: String, isClean: Bool, cpu: Duration?, memoryPeak: ByteCount?) {
+    public init(
+        description: String, isClean: Bool, cpu: Duration?, memoryPeak: ByteCount?, isOutOfMemory: Bool = false
+    ) {
+        self.isOutOfMemory = isOutOfMemory
         self.description = description
         self.isClean = isClean
         self.cpu = cpu
@@ -43,16 +48,22 @@ public struct WorkerTransport {
     public let kill: () -> Void
     /// Closes the channel: an idle worker leaves by itself.
     public let close: () -> Void
+    /// Stops all its processes until it is thawed. What is sent meanwhile waits for it.
+    public let freeze: () -> Void
+    public let thaw: () -> Void
 
     public init(
         send: @escaping (borrowing Span<UInt8>) -> Void, readPrinted: @escaping () -> Void,
-        terminate: @escaping () -> Void, kill: @escaping () -> Void, close: @escaping () -> Void
+        terminate: @escaping () -> Void, kill: @escaping () -> Void, close: @escaping () -> Void,
+        freeze: @escaping () -> Void = {}, thaw: @escaping () -> Void = {}
     ) {
         self.send = send
         self.readPrinted = readPrinted
         self.terminate = terminate
         self.kill = kill
         self.close = close
+        self.freeze = freeze
+        self.thaw = thaw
     }
 }
 

@@ -35,7 +35,7 @@ struct Serve: ParsableCommand {
     var data = "taibai-data"
 
     @Option(help: "How far workers are shut away from the machine.", transform: Self.isolation)
-    var isolation = IsolationLevel.process
+    var isolation = IsolationLevel.sealed
 
     @Option(
         help: ArgumentHelp(
@@ -46,6 +46,12 @@ struct Serve: ParsableCommand {
 
     @Option(help: ArgumentHelp("The Python that runs python3 functions.", valueName: "path"), completion: .file())
     var python = "/usr/bin/python3"
+
+    @Option(
+        help: ArgumentHelp(
+            "Whom to serve as when root starts the server. (default: the account taibai, else a number nobody has)",
+            valueName: "account"))
+    var user: String?
 
     @Option(
         help: ArgumentHelp(
@@ -61,7 +67,7 @@ struct Serve: ParsableCommand {
         let status = ServerMain.run(
             ServerOptions(
                 listen: listen, dataDirectory: data, isolation: isolation.rawValue, tokensFile: tokens,
-                pythonPath: python, drainTimeout: drainTimeout, logFormat: logFormat.rawValue))
+                pythonPath: python, user: user, drainTimeout: drainTimeout, logFormat: logFormat.rawValue))
         guard status == 0 else { throw ExitCode(status) }
     }
 
