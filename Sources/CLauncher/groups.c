@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -155,6 +157,7 @@ void groups_open(struct launcher *l) {
     g->unified = g->unified_parent = -1;
     for (int i = 0; i < GROUP_CONTROLLERS; i++) g->folders[i] = g->parents[i] = -1;
     snprintf(g->name, sizeof g->name, "taibai-%d", l->self);
+    g->events = epoll_create1(EPOLL_CLOEXEC);
     open_version_2(l);
     if (g->kind == TAIBAI_GROUPS_NONE) open_version_1(l);
     if (g->kind == TAIBAI_GROUPS_NONE || !taibai_has_layer("cgroup")) {
@@ -240,6 +243,26 @@ static int64_t kills_for_memory(struct launcher *l, const char *name) {
     return number_after(text, "oom_kill ");
 }
 
+// With version 2 a group out of memory is killed as a whole (memory.oom.group); version 1 kills one process and tells of
+// it by an event, on which the launcher kills the rest: a worker that lost a child of its own could answer nonsense.
+static int watch_memory(struct launcher *l, const char *name) {
+    char path[64], text[32];
+    if (l->groups.kind != TAIBAI_GROUPS_V1) return -1;
+    snprintf(path, sizeof path, "%s/memory.oom_control", name);
+    int control = openat(l->groups.folders[MEMORY], path, O_RDONLY | O_CLOEXEC);
+    int event = control < 0 ? -1 : eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (event >= 0) {
+        snprintf(path, sizeof path, "%s/cgroup.event_control", name);
+        snprintf(text, sizeof text, "%d %d", event, control);
+        if (!write_at(l->groups.folders[MEMORY], path, text)) {
+            close(event);
+            event = -1;
+        }
+    }
+    if (control >= 0) close(control);
+    return event;
+}
+
 /// A group with these limits: its number, or -1 with errno.
 int group_take(struct launcher *l, const struct taibai_limits *limits) {
     struct groups *g = &l->groups;
@@ -255,6 +278,7 @@ int group_take(struct launcher *l, const struct taibai_limits *limits) {
     }
     if (g->states[group] == GROUP_FREE) g->free_count--;
     g->states[group] = GROUP_USED;
+    g->memory_events[group] = -1;
     if (!make_group(l, name) || (g->kind != TAIBAI_GROUPS_NONE && !set_limits(l, name, limits))) {
         int error = errno;
         group_give_back(l, group);
@@ -262,6 +286,9 @@ int group_take(struct launcher *l, const struct taibai_limits *limits) {
         return -1;
     }
     g->kills_before[group] = g->kind == TAIBAI_GROUPS_NONE ? 0 : kills_for_memory(l, name);
+    g->memory_events[group] = watch_memory(l, name);
+    struct epoll_event wanted = {.events = EPOLLIN, .data.u32 = (uint32_t)group};
+    if (g->memory_events[group] >= 0) epoll_ctl(g->events, EPOLL_CTL_ADD, g->memory_events[group], &wanted);
     return group;
 }
 
@@ -315,11 +342,24 @@ bool group_was_out_of_memory(struct launcher *l, int group) {
     return kills_for_memory(l, name) > l->groups.kills_before[group];
 }
 
+/// A group that has run out of memory since this was asked last, or -1.
+int group_out_of_memory(struct launcher *l) {
+    struct epoll_event found;
+    uint64_t count;
+    if (epoll_wait(l->groups.events, &found, 1, 0) != 1) return -1;
+    int group = (int)found.data.u32;
+    // It is also told when the group is removed; then nobody is in it.
+    if (read(l->groups.memory_events[group], &count, sizeof count) < 0) return -1;
+    return group;
+}
+
 /// The worker has ended; the group is used again when its last process has gone.
 void group_give_back(struct launcher *l, int group) {
     struct groups *g = &l->groups;
     if (group < 0 || g->states[group] != GROUP_USED) return;
     group_freeze(l, group, false);
+    if (g->memory_events[group] >= 0) close(g->memory_events[group]);
+    g->memory_events[group] = -1;
     g->states[group] = GROUP_FREE;
     g->free_count++;
 }

@@ -266,35 +266,48 @@ static void prepare_for_next(struct launcher *l) {
     l->must_refill = false;
 }
 
+// A worker of which the kernel has killed a process for want of memory ends as a whole.
+static void end_out_of_memory(struct launcher *l) {
+    for (int group = group_out_of_memory(l); group >= 0; group = group_out_of_memory(l)) {
+        for (int i = 0; i < TAIBAI_WORKERS_MAX; i++) {
+            struct worker *worker = &l->workers[i];
+            if (worker->state == WORKER_RUNNING && worker->group == group) signal_worker(l, worker, SIGKILL);
+        }
+    }
+}
+
 _Noreturn static void run(struct launcher *l) {
+    enum { SOCKET, SIGNALS, REPORTS, MEMORY_EVENTS, ZYGOTES, WATCHED = ZYGOTES + TAIBAI_RUNTIMES_END };
     for (;;) {
-        struct pollfd watched[3 + TAIBAI_RUNTIMES_END] = {
-            {.fd = LAUNCHER_SOCKET, .events = POLLIN},
-            {.fd = l->signals, .events = POLLIN},
-            {.fd = l->reports_in, .events = POLLIN},
+        struct pollfd watched[WATCHED] = {
+            [SOCKET] = {.fd = LAUNCHER_SOCKET, .events = POLLIN},
+            [SIGNALS] = {.fd = l->signals, .events = POLLIN},
+            [REPORTS] = {.fd = l->reports_in, .events = POLLIN},
+            [MEMORY_EVENTS] = {.fd = l->groups.events, .events = POLLIN},
         };
         for (int i = 0; i < TAIBAI_RUNTIMES_END; i++) {
-            watched[3 + i].fd = l->zygotes[i].pid > 0 ? l->zygotes[i].socket : -1;
-            watched[3 + i].events = POLLIN;
+            watched[ZYGOTES + i].fd = l->zygotes[i].pid > 0 ? l->zygotes[i].socket : -1;
+            watched[ZYGOTES + i].events = POLLIN;
         }
         bool must_check = l->cloning > 0 || l->must_check_server;
         bool has_spare_time = l->cloning == 0 && l->must_refill;
         int timeout = has_spare_time ? 0 : must_check ? CHECK_MILLISECONDS : -1;
-        int event_count = poll(watched, 3 + TAIBAI_RUNTIMES_END, timeout);
+        int event_count = poll(watched, WATCHED, timeout);
         if (event_count < 0) continue;
         if (event_count == 0 && has_spare_time) prepare_for_next(l);
-        if (watched[1].revents) read_signals(l);
+        if (watched[SIGNALS].revents) read_signals(l);
         if (l->must_check_server && getppid() != l->server) shut_down(l);
         for (uint32_t i = 0; i < TAIBAI_RUNTIMES_END; i++) {
-            if (watched[3 + i].revents) zygote_answers(l, i);
+            if (watched[ZYGOTES + i].revents) zygote_answers(l, i);
         }
-        if (watched[2].revents) read_reports(l);
+        if (watched[REPORTS].revents) read_reports(l);
+        if (watched[MEMORY_EVENTS].revents) end_out_of_memory(l);
         reap(l);
         if (l->must_sweep && l->cloning == 0) sweep(l);
         zygotes_check_time(l);
-        if (watched[0].revents & POLLIN) {
+        if (watched[SOCKET].revents & POLLIN) {
             read_requests(l);
-        } else if (watched[0].revents) {
+        } else if (watched[SOCKET].revents) {
             shut_down(l);
         }
         zygote_orders(l);

@@ -60,6 +60,9 @@ struct groups {
     char name[32];
     uint8_t states[TAIBAI_WORKERS_MAX];
     int64_t kills_before[TAIBAI_WORKERS_MAX];
+    // By which version 1 tells that a group is out of memory (-1: it does not), and what watches all of them.
+    int memory_events[TAIBAI_WORKERS_MAX];
+    int events;
     int free_count;
 };
 
@@ -156,6 +159,7 @@ void groups_open(struct launcher *l);
 int group_take(struct launcher *l, const struct taibai_limits *limits);
 bool group_open(struct launcher *l, int group, int *unified, int *tasks, int *tasks_count);
 bool group_freeze(struct launcher *l, int group, bool is_frozen);
+int group_out_of_memory(struct launcher *l);
 bool group_was_out_of_memory(struct launcher *l, int group);
 void group_give_back(struct launcher *l, int group);
 void groups_tidy(struct launcher *l);

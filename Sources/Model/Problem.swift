@@ -23,6 +23,7 @@ public enum ProblemCode: String, CaseIterable, Sendable {
     case responseTooLarge = "response-too-large"
     case badResponse = "bad-response"
     case workerExited = "worker-exited"
+    case outOfMemory = "out-of-memory"
     case workerProtocol = "worker-protocol"
     case workerNotStarted = "worker-not-started"
     case draining = "draining"
@@ -43,7 +44,7 @@ public enum ProblemCode: String, CaseIterable, Sendable {
         case .bodyTooLarge: 413
         case .queueFull: 429
         case .functionRaised, .internalFault: 500
-        case .responseTooLarge, .badResponse, .workerExited, .workerProtocol: 502
+        case .responseTooLarge, .badResponse, .workerExited, .outOfMemory, .workerProtocol: 502
         case .workerNotStarted, .draining, .storeUnavailable: 503
         case .timedOut: 504
         case .cancelled: 499
@@ -82,6 +83,7 @@ public enum ProblemCode: String, CaseIterable, Sendable {
         case .responseTooLarge: "The function's response is too large"
         case .badResponse: "The function's response can't be understood"
         case .workerExited: "The worker exited before it answered"
+        case .outOfMemory: "The worker ran out of memory"
         case .workerProtocol: "The worker broke the protocol"
         case .workerNotStarted: "No worker could be started"
         case .draining: "The server is shutting down"

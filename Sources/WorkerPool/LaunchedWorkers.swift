@@ -39,7 +39,9 @@ public final class LaunchedWorkers {
             order,
             started: { [self] result in
                 switch result {
-                case .success(let process): running = LaunchedWorker(process, loop: loop, events: events)
+                case .success(let process):
+                    running = LaunchedWorker(
+                        process, loop: loop, events: events, mayFreeze: request.isolation != .process)
                 case .failure(let error): events.failed(error.description)
                 }
             },
@@ -70,7 +72,8 @@ private final class LaunchedWorker {
     private var report: ExitReport?
     private var isOver = false
 
-    init(_ process: WorkerProcess, loop: Loop, events: WorkerEvents) {
+    /// - Parameter mayFreeze: whether it may be stopped while it is idle.
+    init(_ process: WorkerProcess, loop: Loop, events: WorkerEvents, mayFreeze: Bool) {
         self.process = process
         self.loop = loop
         self.events = events
@@ -95,8 +98,8 @@ private final class LaunchedWorker {
             WorkerTransport(
                 send: { [self] in channel?.send($0) }, readPrinted: { [self] in readOutput() },
                 terminate: { process.kill(signal: SIGTERM) },
-                kill: { process.kill() }, close: { [self] in closeChannel() }, freeze: { process.freeze() },
-                thaw: { process.thaw() }))
+                kill: { process.kill() }, close: { [self] in closeChannel() },
+                freeze: { if mayFreeze { process.freeze() } }, thaw: { if mayFreeze { process.thaw() } }))
     }
 
     /// Reads the pipe past libuv, which would get to it only later in this turn. One system call when it is empty.

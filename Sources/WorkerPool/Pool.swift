@@ -49,6 +49,7 @@ public final class Pool {
     private var startTime = SmoothedDuration()
     private var meter = RateMeter()
     private var writer = FrameWriter()
+    private let freezer: IdleFreezer
     public private(set) var counters = PoolCounters()
     public private(set) var lastDecision = StartDecision(count: 0, reason: .enoughWorkers)
 
@@ -66,6 +67,7 @@ public final class Pool {
         self.timers = timers
         self.random = random
         logSink = log
+        freezer = IdleFreezer(timers: timers, clock: clock)
     }
 
     // What the dispatcher asks for.
@@ -157,6 +159,7 @@ public final class Pool {
         available.append(worker)
         tellFirstStart(nil)
         serveQueue()
+        freezer.watch(worker)
         review()
     }
 
@@ -187,6 +190,7 @@ public final class Pool {
             fail(call, Problem(.cancelled, "the execution was cancelled before it began"))
         }
         serveQueue()
+        if worker.isIdle { freezer.watch(worker) }
         reviewIfNeeded()
     }
 
@@ -531,7 +535,12 @@ public final class Pool {
     }
 
     private func exitProblem(_ exit: WorkerExit) -> Problem {
-        Problem(.workerExited, "the worker of \(version.key) ended before it answered: \(exit.description)")
+        guard exit.isOutOfMemory else {
+            return Problem(.workerExited, "the worker of \(version.key) ended before it answered: \(exit.description)")
+        }
+        return Problem(
+            .outOfMemory,
+            "a worker of \(version.key) needed more than its memory of \(settings.memory) and was ended; raise `memory`")
     }
 
     private func breakerProblem() -> Problem {

@@ -48,6 +48,10 @@ final class Worker {
     private var isBroken = false
     /// Bytes logged outside of executions since the last one began.
     private var loggedOutside = 0
+    /// Whether its processes stand still until the next execution.
+    private var isFrozen = false
+    /// Kept by ``IdleFreezer``.
+    var isWatchedForIdleness = false
 
     init(pool: Pool, at now: Instant) {
         self.pool = pool
@@ -114,6 +118,7 @@ final class Worker {
         call.cost.queue = max(.zero, now - call.arrivedAt - call.cost.start - call.cost.initialize)
         served += 1
         loggedOutside = 0
+        thaw()
         pool.send(transport!) { $0.request(call, nonce: nonce, credit: &entry.requestCredit) }
         inFlight[lastNumber] = entry
         sendBody(of: call)
@@ -157,6 +162,7 @@ final class Worker {
         guard phase == .ready || phase == .loading || phase == .starting else { return }
         phase = .leaving
         guard let transport else { return }
+        thaw()
         pool.send(transport) { writer in
             writer.beginFrame(.drain)
             writer.endFrame()
@@ -183,6 +189,19 @@ final class Worker {
         guard phase != .gone else { return }
         phase = .leaving
         transport?.kill()
+    }
+
+    /// Lets its processes stand still. What it is given next thaws it.
+    func freeze() {
+        guard isIdle, !isFrozen, let transport else { return }
+        isFrozen = true
+        transport.freeze()
+    }
+
+    private func thaw() {
+        guard isFrozen else { return }
+        isFrozen = false
+        transport?.thaw()
     }
 
     private func endWithin(_ grace: Duration) {
