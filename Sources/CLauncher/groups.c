@@ -14,6 +14,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "state.h"
@@ -158,7 +159,9 @@ void groups_open(struct launcher *l) {
     for (int i = 0; i < GROUP_CONTROLLERS; i++) g->folders[i] = g->parents[i] = -1;
     snprintf(g->name, sizeof g->name, "taibai-%d", l->self);
     g->events = epoll_create1(EPOLL_CLOEXEC);
-    open_version_2(l);
+    // Nothing is cloned into a group by the old clone(2).
+    bool has_clone3 = syscall(SYS_clone3, NULL, 0) < 0 && errno != ENOSYS;
+    if (has_clone3) open_version_2(l);
     if (g->kind == TAIBAI_GROUPS_NONE) open_version_1(l);
     if (g->kind == TAIBAI_GROUPS_NONE || !taibai_has_layer("cgroup")) {
         g->kind = TAIBAI_GROUPS_NONE;
@@ -279,6 +282,7 @@ int group_take(struct launcher *l, const struct taibai_limits *limits) {
     if (g->states[group] == GROUP_FREE) g->free_count--;
     g->states[group] = GROUP_USED;
     g->memory_events[group] = -1;
+    g->has_run_out[group] = false;
     if (!make_group(l, name) || (g->kind != TAIBAI_GROUPS_NONE && !set_limits(l, name, limits))) {
         int error = errno;
         group_give_back(l, group);
@@ -339,7 +343,7 @@ bool group_was_out_of_memory(struct launcher *l, int group) {
     if (group < 0 || l->groups.kind == TAIBAI_GROUPS_NONE) return false;
     char name[16];
     name_of(group, name);
-    return kills_for_memory(l, name) > l->groups.kills_before[group];
+    return l->groups.has_run_out[group] || kills_for_memory(l, name) > l->groups.kills_before[group];
 }
 
 /// A group that has run out of memory since this was asked last, or -1.
@@ -350,6 +354,8 @@ int group_out_of_memory(struct launcher *l) {
     int group = (int)found.data.u32;
     // It is also told when the group is removed; then nobody is in it.
     if (read(l->groups.memory_events[group], &count, sizeof count) < 0) return -1;
+    // The kernel tells before it kills, and counts afterwards: whoever it would have killed may be dead by then.
+    l->groups.has_run_out[group] = true;
     return group;
 }
 

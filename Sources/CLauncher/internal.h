@@ -179,6 +179,7 @@ _Noreturn void taibai_exec_host(void);
 
 // Control runs of the tests take away one layer of a debug build (Tests/HostileTests) to see that its absence is seen.
 bool taibai_has_layer(const char *name);
+bool taibai_must_fail(uint32_t step);
 
 // launcher.c
 _Noreturn void taibai_launcher(int argument_count, char **arguments);

@@ -40,6 +40,17 @@ bool taibai_has_layer(const char *name) {
 #endif
 }
 
+/// Whether a step of new processes is to fail: in tests of a debug build.
+bool taibai_must_fail(uint32_t step) {
+#ifdef TAIBAI_CONTROL_RUNS
+    const char *failing = getenv("TAIBAI_FAILING_STEP");
+    return failing && strtoul(failing, NULL, 10) == step;
+#else
+    (void)step;
+    return false;
+#endif
+}
+
 /// The monotonic clock in milliseconds.
 int64_t milliseconds(void) {
     struct timespec now;

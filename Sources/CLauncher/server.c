@@ -30,14 +30,14 @@ static int above_launcher_descriptors(int descriptor) {
 
 // What a launcher is handed on of this process's environment: a binary that is not linked statically may need a
 // variable to find Swift's libraries; and control runs of the tests (debug builds) say which layer to leave out.
-static void choose_environment(char *environment[3]) {
+static void choose_environment(char *environment[4]) {
     static const char *const names[] = {
         "LD_LIBRARY_PATH",
 #ifdef TAIBAI_CONTROL_RUNS
-        "TAIBAI_WITHOUT_LAYER",
+        "TAIBAI_WITHOUT_LAYER", "TAIBAI_FAILING_STEP",
 #endif
     };
-    static char texts[2][4096];
+    static char texts[3][4096];
     int count = 0;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         const char *value = getenv(names[i]);
@@ -60,7 +60,7 @@ static int spawn(const struct taibai_launcher_options *options, const int *descr
         snprintf(group, sizeof group, "%u", options->group);
         char *arguments[] = {
             TAIBAI_LAUNCHER_NAME, (char *)options->python, options->is_sealed ? "sealed" : "open", user, group, NULL};
-        char *environment[3];
+        char *environment[4];
         choose_environment(environment);
         error = posix_spawn(pid, "/proc/self/exe", &actions, NULL, arguments, environment);
     }

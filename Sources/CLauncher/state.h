@@ -62,6 +62,7 @@ struct groups {
     int64_t kills_before[TAIBAI_WORKERS_MAX];
     // By which version 1 tells that a group is out of memory (-1: it does not), and what watches all of them.
     int memory_events[TAIBAI_WORKERS_MAX];
+    bool has_run_out[TAIBAI_WORKERS_MAX];
     int events;
     int free_count;
 };

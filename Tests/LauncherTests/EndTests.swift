@@ -194,9 +194,12 @@ import Testing
         defer { folder.remove() }
         let path = folder.path
         await #expect(processExitsWith: .signal(SIGKILL)) { [path = path as String] in
-            let process = try LauncherProcess.start()
+            let process = try LauncherProcess.start(LauncherOptions(packages: path, isSealed: false))
             let loop = try Loop()
             let launcher = try process.attach(to: loop)
+            let package = try #require(PackageDigest(String(repeating: "1", count: 64)))
+            let code = "\(path)/\(package.hexadecimal)/code"
+            try FileManager.default.createDirectory(atPath: code, withIntermediateDirectories: true)
             try """
             import os, time
             if os.fork() == 0:
@@ -208,13 +211,12 @@ import Testing
             while not os.path.exists("daemon") or not os.path.getsize("daemon"):
                 time.sleep(0.01)
             def handler(event, context): return 1
-            """.write(toFile: "\(path)/main.py", atomically: true, encoding: .utf8)
-            let package = try launcher.register(directory: path)
+            """.write(toFile: "\(code)/main.py", atomically: true, encoding: .utf8)
             var started: [WorkerProcess] = []
             for (index, runtime) in [RuntimeName.python3, .exec].enumerated() {
                 launcher.start(
                     WorkerOrder(
-                        worker: WorkerID(UInt64(index + 1)), runtime: runtime, directory: package, level: .process,
+                        worker: WorkerID(UInt64(index + 1)), runtime: runtime, package: package, level: .process,
                         memory: .mebibytes(128)),
                     started: { result in
                         if case .success(let worker) = result { started.append(worker) }
@@ -225,7 +227,7 @@ import Testing
             let python = try #require(started.first { (try? Processes.name($0.pid).hasPrefix("python")) == true })
             let channel = WorkerChannel(PlainSocket(descriptor: python.channel))
             try channel.load("main.handler")
-            let daemon = try #require(Int32(try String(contentsOfFile: "\(path)/daemon", encoding: .utf8)))
+            let daemon = try #require(Int32(try String(contentsOfFile: "\(code)/daemon", encoding: .utf8)))
             let list = try String(
                 contentsOfFile: "/proc/\(process.pid)/task/\(process.pid)/children", encoding: .utf8)
             try "\(list) \(process.pid) \(daemon)".write(toFile: "\(path)/pids", atomically: true, encoding: .utf8)
@@ -241,7 +243,8 @@ import Testing
     @Test func `a launcher whose starting thread has ended works on`() throws {
         try TemporaryFolder.with { folder in
             let started = ThreadResult()
-            let thread = Thread { started.finish(Result { try LauncherProcess.start() }) }
+            let options = LauncherOptions(packages: folder.path, isSealed: false)
+            let thread = Thread { started.finish(Result { try LauncherProcess.start(options) }) }
             thread.start()
             let process = try started.wait().get()
             let loop = try Loop()
@@ -253,12 +256,14 @@ import Testing
             }
             // The thread's end is what the kernel tells the launcher of.
             while thread.isFinished == false { sched_yield() }
-            let package = try launcher.register(directory: folder.path)
+            let package = try #require(PackageDigest(String(repeating: "1", count: 64)))
+            try FileManager.default.createDirectory(
+                atPath: folder.path(of: "\(package.hexadecimal)/code"), withIntermediateDirectories: true)
             for number in 1...20 {
                 var exited = false
                 launcher.start(
                     WorkerOrder(
-                        worker: WorkerID(UInt64(number)), runtime: .exec, directory: package, level: .process,
+                        worker: WorkerID(UInt64(number)), runtime: .exec, package: package, level: .process,
                         memory: .mebibytes(64)),
                     started: { result in
                         switch result {

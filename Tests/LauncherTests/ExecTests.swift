@@ -364,7 +364,7 @@ import Testing
                 try FileManager.default.createSymbolicLink(
                     atPath: "\(folder)/\(link)", withDestinationPath: target)
             }
-            let package = try rig.launcher.register(directory: folder)
+            let package = try rig.package(in: folder)
             let cases = [
                 (
                     "nothing", "Exec.HandlerNotFound",

@@ -24,9 +24,15 @@ final class LauncherRig {
     private var lastWorker: UInt64 = 0
 
     /// Starts a launcher, runs `body`, and ends the launcher.
-    static func with(pythonPath: String = "/usr/bin/python3", _ body: (LauncherRig) throws -> Void) throws {
+    /// - Parameter isSealed: whether it gives level `sealed`; otherwise the two others.
+    static func with(
+        pythonPath: String = "/usr/bin/python3", isSealed: Bool = false, _ body: (LauncherRig) throws -> Void
+    ) throws {
         try TemporaryFolder.with { folder in
-            let process = try LauncherProcess.start(pythonPath: pythonPath)
+            var options = LauncherOptions(packages: folder.path, isSealed: isSealed)
+            options.pythonPath = pythonPath
+            if geteuid() == 0 && isSealed { (options.user, options.group) = (65_533, 65_533) }
+            let process = try LauncherProcess.start(options)
             let loop = try Loop()
             defer { loop.close() }
             let rig = LauncherRig(loop, process, try process.attach(to: loop), folder)
@@ -51,17 +57,24 @@ final class LauncherRig {
     // Packages
 
     /// A package with these files; programs (names without a dot, or `.sh`) are executable.
-    func package(_ files: [String: String]) throws -> DirectoryID {
-        try launcher.register(directory: try folder(of: files))
+    func package(_ files: [String: String]) throws -> PackageDigest { try package(in: try folder(of: files)) }
+
+    /// The package whose files are in a folder that ``folder(of:)`` has made.
+    func package(in folder: String) throws -> PackageDigest {
+        let parent = (folder as NSString).deletingLastPathComponent
+        return try #require(PackageDigest((parent as NSString).lastPathComponent))
     }
 
     /// The folder of a package with these files.
     func folder(of files: [String: String]) throws -> String {
         packages += 1
-        let name = "package-\(packages)"
+        let digits = String(packages)
+        let name = String(repeating: "0", count: 64 - digits.count) + digits + "/code"
         try FileManager.default.createDirectory(
             atPath: folder.path(of: name), withIntermediateDirectories: true)
         for (file, text) in files {
+            // Workers of level sealed are users of their own.
+            try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: folder.path(of: name))
             let isProgram = !file.contains(".") || file.hasSuffix(".sh")
             let path = try folder.write("\(name)/\(file)", text, mode: isProgram ? 0o755 : 0o644)
             if isProgram { try Processes.waitUntilNobodyWrites(path) }
@@ -76,7 +89,7 @@ final class LauncherRig {
 
     /// Orders a worker and waits until it has started or failed.
     func order(
-        _ runtime: RuntimeName, in package: DirectoryID, level: IsolationLevel = .process,
+        _ runtime: RuntimeName, in package: PackageDigest, level: IsolationLevel = .process,
         memory: ByteCount = .mebibytes(128), limits: WorkerLimits = WorkerLimits(),
         sourceLocation: SourceLocation = #_sourceLocation
     ) -> Outcome {
@@ -88,13 +101,13 @@ final class LauncherRig {
 
     /// Orders a worker and returns at once.
     func begin(
-        _ runtime: RuntimeName, in package: DirectoryID, level: IsolationLevel = .process,
+        _ runtime: RuntimeName, in package: PackageDigest, level: IsolationLevel = .process,
         memory: ByteCount = .mebibytes(128), limits: WorkerLimits = WorkerLimits(),
         then: @escaping (Outcome) -> Void
     ) {
         lastWorker += 1
         let order = WorkerOrder(
-            worker: WorkerID(lastWorker), runtime: runtime, directory: package, level: level, memory: memory,
+            worker: WorkerID(lastWorker), runtime: runtime, package: package, level: level, memory: memory,
             limits: limits)
         let end = TestWorker.End()
         launcher.start(
@@ -107,7 +120,7 @@ final class LauncherRig {
 
     /// Starts a worker that is expected to start.
     func start(
-        _ runtime: RuntimeName, in package: DirectoryID, memory: ByteCount = .mebibytes(128),
+        _ runtime: RuntimeName, in package: PackageDigest, memory: ByteCount = .mebibytes(128),
         limits: WorkerLimits = WorkerLimits(), sourceLocation: SourceLocation = #_sourceLocation
     ) throws -> TestWorker {
         try order(runtime, in: package, memory: memory, limits: limits, sourceLocation: sourceLocation).get()

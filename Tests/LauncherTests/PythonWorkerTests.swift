@@ -76,7 +76,7 @@ import Testing
                 "main.py": "import other, sys\ndef handler(e, c): return [p for p in sys.path if 'packages' in p]",
                 "other.py": "",
             ])
-            let worker = try rig.start(.python3, in: try rig.launcher.register(directory: folder))
+            let worker = try rig.start(.python3, in: try rig.package(in: folder))
             try worker.channel.load("main.handler")
             #expect(try worker.channel.call().text == "[]")
             #expect(try FileManager.default.contentsOfDirectory(atPath: folder).sorted() == ["main.py", "other.py"])
@@ -283,7 +283,7 @@ import Testing
                 \(Self.gate)
                 """
             let folder = try rig.folder(of: ["main.py": code])
-            let package = try rig.launcher.register(directory: folder)
+            let package = try rig.package(in: folder)
             func worker() throws -> TestWorker {
                 let worker = try rig.start(.python3, in: package)
                 try worker.channel.load("main.handler")

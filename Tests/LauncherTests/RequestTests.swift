@@ -2,6 +2,7 @@
 
 import CLauncher
 import Foundation
+import Model
 import TestSupport
 import Testing
 
@@ -10,14 +11,17 @@ import Testing
 /// A launcher spoken to directly.
 private final class RawLauncher {
     let process: LauncherProcess
+    /// The package there is.
+    static let package = PackageDigest(String(repeating: "a", count: 64))!
 
     static func with(_ body: (RawLauncher) throws -> Void) throws {
-        let raw = RawLauncher(process: try LauncherProcess.start())
-        defer {
-            close(raw.process.socket)
-            raw.process.waitUntilEnded()
+        try TemporaryFolder.with { folder in
+            let code = folder.path(of: package.hexadecimal) + "/code"
+            try FileManager.default.createDirectory(atPath: code, withIntermediateDirectories: true)
+            let process = try LauncherProcess.start(LauncherOptions(packages: folder.path, isSealed: false))
+            defer { process.end() }
+            try body(RawLauncher(process: process))
         }
-        try body(raw)
     }
 
     private init(process: LauncherProcess) { self.process = process }
@@ -41,21 +45,13 @@ private final class RawLauncher {
         return event
     }
 
-    /// Registers `descriptor` as directory 1.
-    func register(_ descriptor: Int32) {
-        var request = taibai_request()
-        request.kind = UInt32(TAIBAI_REGISTER_DIRECTORY)
-        request.directory = 1
-        send(request, [descriptor])
-    }
-
     /// A request that would start a worker.
     func startRequest(runtime: Int = TAIBAI_RUNTIME_EXEC) -> taibai_request {
         var request = taibai_request()
         request.kind = UInt32(TAIBAI_START_WORKER)
         request.runtime = UInt32(runtime)
         request.worker = 1
-        request.directory = 1
+        withUnsafeMutableBytes(of: &request.package) { $0.copyBytes(from: Self.package.bytes) }
         request.level = UInt32(TAIBAI_LEVEL_PROCESS)
         request.limits.memory_bytes = 64 << 20
         return request
@@ -87,8 +83,15 @@ private final class RawLauncher {
             ("an unknown runtime", TAIBAI_STEP_REQUEST, { $0.runtime = 99 }),
             ("no worker", TAIBAI_STEP_REQUEST, { $0.worker = 0 }),
             ("a worker's number kept for reports", TAIBAI_STEP_REQUEST, { $0.worker = .max }),
-            ("no directory", TAIBAI_STEP_REQUEST, { $0.directory = 0 }),
-            ("an unknown directory", TAIBAI_STEP_DIRECTORY, { $0.directory = 2 }),
+            (
+                "no package", TAIBAI_STEP_REQUEST,
+                { withUnsafeMutableBytes(of: &$0.package) { bytes in bytes.copyBytes(from: [UInt8](repeating: 0, count: 32)) } }
+            ),
+            ("an unknown package", TAIBAI_STEP_PACKAGE, { $0.package.0 = 2 }),
+            ("a way out that needs a sandbox", TAIBAI_STEP_EGRESS, { $0.egress = UInt32(TAIBAI_EGRESS_PROXY) }),
+            ("an unknown way out", TAIBAI_STEP_EGRESS, { $0.egress = 3 }),
+            ("a size for a /tmp it has not", TAIBAI_STEP_LIMITS, { $0.limits.scratch_bytes = 1 << 20 }),
+            ("too many processes", TAIBAI_STEP_LIMITS, { $0.limits.processes = 10_001 }),
             ("no level", TAIBAI_STEP_REQUEST, { $0.level = 0 }),
             ("a level it can't give", TAIBAI_STEP_LEVEL, { $0.level = UInt32(TAIBAI_LEVEL_SEALED) }),
             ("an unknown level", TAIBAI_STEP_LEVEL, { $0.level = 4 }),
@@ -99,9 +102,6 @@ private final class RawLauncher {
             ("a reserved field of the limits", TAIBAI_STEP_REQUEST, { $0.limits.reserved = 1 }),
         ]
         try RawLauncher.with { raw in
-            let folder = try directory()
-            defer { close(folder) }
-            raw.register(folder)
             for (what, step, damage) in damages {
                 var request = raw.startRequest()
                 damage(&request)
@@ -121,8 +121,7 @@ private final class RawLauncher {
         try RawLauncher.with { raw in
             let folder = try directory()
             defer { close(folder) }
-            raw.register(folder)
-            for count in [0, 1, 3] {
+            for count in [0, 1, 4] {
                 raw.send(raw.startRequest(), [Int32](repeating: folder, count: count))
                 let event = try raw.event()
                 #expect(event.kind == UInt32(TAIBAI_FAILED))
@@ -163,9 +162,6 @@ private final class RawLauncher {
 
     @Test func `for a worker's number that is in use is refused`() throws {
         try RawLauncher.with { raw in
-            let folder = try directory()
-            defer { close(folder) }
-            raw.register(folder)
             let (mine, worker) = try PlainSocket.pair()
             let pipe = try GNU.pipe()
             raw.send(raw.startRequest(), [worker.descriptor, pipe.writing])
@@ -181,27 +177,6 @@ private final class RawLauncher {
             #expect(try raw.event().kind == UInt32(TAIBAI_EXITED))
             close(pipe.reading)
             close(pipe.writing)
-        }
-    }
-
-    /// A file where a directory belongs makes a step in the new process fail, whatever the test may do otherwise.
-    @Test(arguments: [TAIBAI_RUNTIME_EXEC, TAIBAI_RUNTIME_PYTHON3])
-    func `whose step fails in the new process is told which, and leaves no process`(runtime: Int) throws {
-        try RawLauncher.with { raw in
-            let file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC)
-            defer { close(file) }
-            raw.register(file)
-
-            try raw.start(raw.startRequest(runtime: runtime))
-
-            var event = try raw.event()
-            if event.kind == UInt32(TAIBAI_ZYGOTE_UP) { event = try raw.event() }
-            #expect(event.kind == UInt32(TAIBAI_FAILED))
-            #expect(event.step == UInt32(TAIBAI_STEP_WORKING_DIRECTORY))
-            #expect(event.error == ENOTDIR)
-            let list = "/proc/\(raw.process.pid)/task/\(raw.process.pid)/children"
-            let children = try String(contentsOfFile: list, encoding: .utf8).split(separator: " ")
-            #expect(children.count == (runtime == TAIBAI_RUNTIME_EXEC ? 0 : 1), "only the zygote")
         }
     }
 
@@ -221,6 +196,9 @@ private final class RawLauncher {
         #expect(LaunchStep.allCases.count == Int(TAIBAI_STEPS_END))
         #expect(LaunchStep.settingUp.rawValue == UInt32(TAIBAI_STEP_SETTING_UP))
         #expect(LaunchStep.limitQueues.rawValue == UInt32(TAIBAI_STEP_LIMIT_QUEUES))
+        #expect(LaunchStep.seccomp.rawValue == UInt32(TAIBAI_STEP_SECCOMP))
+        #expect(LaunchStep.rootPivot.rawValue == UInt32(TAIBAI_STEP_ROOT_PIVOT))
+        #expect(LaunchStep.subreaper.rawValue == UInt32(TAIBAI_STEP_SUBREAPER))
         #expect(LaunchStep.childrenList.rawValue == UInt32(TAIBAI_STEP_CHILDREN_LIST))
         #expect(Set(LaunchStep.allCases.map(\.words)).count == LaunchStep.allCases.count)
     }

@@ -15,6 +15,9 @@ public struct Capability: Sendable {
         self.isPresent = isPresent
     }
 
+    /// Whether the machine has it.
+    public var isThere: Bool { isPresent() }
+
     /// User 0, outside any user namespace or in one of its own.
     public static let root = Capability("root") { geteuid() == 0 }
 
