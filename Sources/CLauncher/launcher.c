@@ -273,8 +273,8 @@ static void read_signals(struct launcher *l) {
 // With nothing else to do: a sandbox waits for each of the next workers, since one takes more than a millisecond.
 static void prepare_for_next(struct launcher *l) {
     groups_tidy(l);
-    if (l->sandboxes_waiting < SANDBOXES_WAITING_MAX && sandbox_make(l) == TAIBAI_STEP_NONE) return;
-    l->must_refill = false;
+    bool must_make = l->is_sealed && l->sandboxes_waiting < SANDBOXES_WAITING_MAX;
+    l->must_refill = must_make && sandbox_make(l) == TAIBAI_STEP_NONE;
 }
 
 // A worker of which the kernel has killed a process for want of memory ends as a whole.

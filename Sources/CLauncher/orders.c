@@ -127,8 +127,10 @@ uint32_t order_make(struct launcher *l, struct worker *worker, struct taibai_ord
     plan.is_grouped = worker->group >= 0;
     plan.user = l->user;
     plan.group = l->group;
-    if (l->user && request->level == TAIBAI_LEVEL_GUARDED) {
-        plan.user = plan.group = OUTER_USERS + (uid_t)(worker - l->workers);
+    // An unpacker writes what will be the server's.
+    if (l->user && request->level == TAIBAI_LEVEL_GUARDED && request->runtime != TAIBAI_RUNTIME_UNPACK) {
+        // The server's group may enter the folder of packages.
+        plan.user = OUTER_USERS + (uid_t)(worker - l->workers);
     }
     // In a sandbox the process has every capability of its namespaces until then.
     if (l->user || request->level == TAIBAI_LEVEL_SEALED) plan.capability_count = l->capability_count;

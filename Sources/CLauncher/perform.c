@@ -192,6 +192,10 @@ _Noreturn void taibai_native_zygote(uint32_t runtime, pid_t launcher, int socket
     begin_zygote(runtime, launcher, socket, reports);
     prctl(PR_SET_NAME, "taibai-zygote");
     fcntl(ZYGOTE_SOCKET, F_SETFL, 0);
+    // So that none that comes with an order has a number that a new process needs.
+    int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+    while (nothing >= 0 && nothing < CHILD_DESCRIPTORS_END - 1) nothing = fcntl(nothing, F_DUPFD_CLOEXEC, 0);
+    if (nothing < 0) fail(ZYGOTE_REPORTS, ZYGOTE_REPORT_ID + runtime, TAIBAI_STEP_DESCRIPTORS);
     taibai_send(ZYGOTE_SOCKET, &(struct taibai_clone_answer){.pid = getpid()}, sizeof(struct taibai_clone_answer), NULL, 0);
     for (;;) {
         int descriptors[TAIBAI_DESCRIPTORS_MAX];

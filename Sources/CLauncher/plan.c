@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -41,7 +42,7 @@ struct path_rule {
 } __attribute__((packed));
 enum { SCOPE_ABSTRACT_SOCKETS = 1, SCOPE_SIGNALS = 2, RULE_PATH_BENEATH = 1, ABI_WITH_SCOPES = 6 };
 enum {
-    FILE_EXECUTE = 1, FILE_WRITE = 2, FILE_READ = 4, FOLDER_READ = 8,
+    FILE_EXECUTE = 1, FILE_WRITE = 2, FILE_READ = 4, FOLDER_READ = 8, FILE_TRUNCATE = 1 << 14,
     READING = FILE_EXECUTE | FILE_READ | FOLDER_READ,
     // All accesses but making device files and talking to devices.
     EVERYTHING_BUT_DEVICES = 0x7fff & ~((1 << 6) | (1 << 11)),
@@ -205,17 +206,40 @@ static void allow_if_there(
     if (access(path, F_OK) == 0) allow(order, plan, accesses, path);
 }
 
+static void allow_unpacking(struct taibai_order *order, const struct taibai_worker_plan *plan) {
+    allow_descriptor(order, plan, EVERYTHING_BUT_DEVICES, CHILD_FOLDER);
+    allow_descriptor(order, plan, FILE_EXECUTE | FILE_READ, CHILD_PROGRAM);
+}
+
 static void rules_for_sealed(struct taibai_order *order, const struct taibai_worker_plan *plan) {
     allow(order, plan, READING, "/");
     allow(order, plan, FILE_WRITE, "/dev");
     // Its own name (comm) and its own order in want of memory (oom_score_adj).
-    allow(order, plan, FILE_WRITE, "/proc");
+    allow(order, plan, FILE_WRITE | FILE_TRUNCATE, "/proc");
     allow(order, plan, EVERYTHING_BUT_DEVICES, "/tmp");
     allow(order, plan, EVERYTHING_BUT_DEVICES, "/dev/shm");
-    if (plan->runtime == TAIBAI_RUNTIME_UNPACK) {
-        allow_descriptor(order, plan, EVERYTHING_BUT_DEVICES, CHILD_FOLDER);
-        allow_descriptor(order, plan, FILE_EXECUTE | FILE_READ, CHILD_PROGRAM);
-    }
+    if (plan->runtime == TAIBAI_RUNTIME_UNPACK) allow_unpacking(order, plan);
+}
+
+struct library_rules {
+    struct taibai_order *order;
+    const struct taibai_worker_plan *plan;
+    char last[512];
+};
+
+// The libraries of a program that is not linked statically, as in root.c.
+static int allow_library(struct dl_phdr_info *info, size_t size, void *context) {
+    (void)size;
+    struct library_rules *rules = context;
+    char folder[512];
+    const char *name = info->dlpi_name;
+    if (name[0] != '/' || strncmp(name, "/usr/", 5) == 0 || strncmp(name, "/lib", 4) == 0) return 0;
+    if (snprintf(folder, sizeof folder, "%s", name) >= (int)sizeof folder) return 1;
+    *strrchr(folder, '/') = 0;
+    if (strcmp(folder, rules->last) == 0) return 0;
+    strcpy(rules->last, folder);
+    allow(rules->order, rules->plan, READING, folder);
+    return 0;
 }
 
 // Never a folder whose other entries are none of the function's business: so not /etc, /proc or /dev.
@@ -230,8 +254,13 @@ static void rules_for_guarded(struct taibai_order *order, const struct taibai_wo
     for (size_t i = 0; i < sizeof devices / sizeof devices[0]; i++) {
         allow_if_there(order, plan, FILE_READ | FILE_WRITE, devices[i]);
     }
-    allow(order, plan, READING | FILE_WRITE, "/proc/self");
-    allow_descriptor(order, plan, READING, CHILD_PACKAGE);
+    allow(order, plan, READING | FILE_WRITE | FILE_TRUNCATE, "/proc/self");
+    if (plan->runtime == TAIBAI_RUNTIME_UNPACK) {
+        allow_unpacking(order, plan);
+        dl_iterate_phdr(allow_library, &(struct library_rules){order, plan, ""});
+    } else {
+        allow_descriptor(order, plan, READING, CHILD_PACKAGE);
+    }
     if (plan->python_folder) allow(order, plan, READING, plan->python_folder);
     if (plan->has_scratch) allow_descriptor(order, plan, EVERYTHING_BUT_DEVICES, CHILD_SCRATCH);
 }
@@ -287,8 +316,9 @@ int taibai_plan(struct taibai_order *order, const struct taibai_worker_plan *pla
             1, 0, 0);
     }
     if (is_sealed) join_sandbox(order, plan);
-    if (is_sealed) {
-        const char *folder = plan->runtime == TAIBAI_RUNTIME_UNPACK ? "/" : CODE_FOLDER;
+    bool unpacks = plan->runtime == TAIBAI_RUNTIME_UNPACK;
+    if (is_sealed || unpacks) {
+        const char *folder = unpacks ? "/" : CODE_FOLDER;
         call(order, TAIBAI_STEP_WORKING_DIRECTORY, BYTES_AT(0), SYS_chdir, put_text(order, folder), 0, 0, 0, 0);
     } else {
         call(order, TAIBAI_STEP_WORKING_DIRECTORY, 0, SYS_fchdir, CHILD_PACKAGE, 0, 0, 0, 0);

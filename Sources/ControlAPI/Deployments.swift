@@ -2,11 +2,10 @@
 // so whatever goes wrong the previous version goes on serving.
 //
 //   bytes ─▶ unpack ─▶ settings ─▶ load the handler once ─▶ publish ─▶ new catalog
-//          (background)           (trial worker)            (store)
+//    (its own process)           (trial worker)            (store)
 
 public import Dispatcher
 public import EventLoop
-internal import Foundation
 internal import Manifest
 public import Model
 public import Store
@@ -22,14 +21,16 @@ public final class Deployments {
     private let packages: PackageStore
     private let isolation: IsolationLevel
     private let levels: Set<IsolationLevel>
+    private let unpackArchive: (IncomingPackage, @escaping (Problem?) -> Void) -> Void
     private var running = 0
 
     /// - Parameters:
     ///   - isolation: what the server runs functions with that demand nothing.
-    ///   - levels: what this host can give.
+    ///   - levels: what this server gives.
+    ///   - unpack: takes an archive apart in a process of its own, and tells what is wrong with it, or nil.
     public init(
         loop: Loop, engine: Engine, store: Store, packages: PackageStore, isolation: IsolationLevel,
-        levels: Set<IsolationLevel>
+        levels: Set<IsolationLevel>, unpack: @escaping (IncomingPackage, @escaping (Problem?) -> Void) -> Void
     ) {
         self.loop = loop
         self.engine = engine
@@ -37,6 +38,7 @@ public final class Deployments {
         self.packages = packages
         self.isolation = isolation
         self.levels = levels
+        unpackArchive = unpack
     }
 
     /// Makes the uploaded package a new version, which then takes all calls.
@@ -61,25 +63,61 @@ public final class Deployments {
         }
         let parameters = overrides.map { (key: $0.name, text: $0.value) }
         loop.background { [packages] in
-            Self.unpack(upload, fileName: fileName, parameters: parameters, into: packages)
+            Result { () throws(Problem) in try packages.receive(upload, fileName: fileName) }
         } then: { [self] result in
             switch result {
             case .failure(let problem): finish(.failure(problem))
-            case .success(let (settings, package)): tryOut(settings, package, then: finish)
+            case .success(.stored(let package)): readSettings(package, parameters, then: finish)
+            case .success(.archive(let package)):
+                unpackArchive(package) { [self] problem in
+                    store(package, problem, parameters, then: finish)
+                }
             }
         }
     }
 
-    /// Everything that touches files: on a thread of the pool.
-    private static func unpack(
-        _ upload: [UInt8], fileName: String?, parameters: [(key: String, text: String)], into packages: PackageStore
-    ) -> Result<(FunctionSettings, StoredPackage), Problem> {
+    /// The archive has been unpacked, or could not be.
+    private func store(
+        _ package: IncomingPackage, _ problem: Problem?, _ parameters: [(key: String, text: String)],
+        then: @escaping (Result<FunctionVersion, Problem>) -> Void
+    ) {
+        loop.background { [packages] in
+            Result { () throws(Problem) -> StoredPackage in
+                guard let problem else { return try packages.finish(package) }
+                packages.discard(package)
+                throw problem
+            }
+        } then: { [self] result in
+            switch result {
+            case .failure(let problem): then(.failure(problem))
+            case .success(let package): readSettings(package, parameters, then: then)
+            }
+        }
+    }
+
+    private func readSettings(
+        _ package: StoredPackage, _ parameters: [(key: String, text: String)],
+        then: @escaping (Result<FunctionVersion, Problem>) -> Void
+    ) {
+        loop.background { [packages] in
+            Self.settings(of: package, parameters, in: packages)
+        } then: { [self] result in
+            switch result {
+            case .failure(let problem): then(.failure(problem))
+            case .success(let settings): tryOut(settings, package, then: then)
+            }
+        }
+    }
+
+    private static func settings(
+        of package: StoredPackage, _ parameters: [(key: String, text: String)], in packages: PackageStore
+    ) -> Result<FunctionSettings, Problem> {
         do {
-            let package = try packages.add(upload, fileName: fileName)
-            let file = try manifest(of: package.digest, in: packages)
+            // One byte more than allowed, so that the parser sees that it is too large.
+            let file = try packages.contents(of: "function.yaml", in: package.digest, upTo: Manifest.bytesMax + 1)
             let settings = try Manifest.settings(file: file, parameters: parameters)
             try packages.checkHandler(of: settings, in: package.digest)
-            return .success((settings, package))
+            return .success(settings)
         } catch let problem as Problem {
             return .failure(problem)
         } catch let error as ManifestError {
@@ -87,14 +125,6 @@ public final class Deployments {
         } catch {
             return .failure(Problem(.internalFault, "deploying failed unexpectedly: \(error)"))
         }
-    }
-
-    private static func manifest(of digest: PackageDigest, in packages: PackageStore) throws -> [UInt8]? {
-        let path = packages.codeFolder(of: digest) + "/function.yaml"
-        guard let file = FileHandle(forReadingAtPath: path) else { return nil }
-        defer { try? file.close() }
-        // One byte more than allowed, so that the parser sees that it is too large.
-        return try file.read(upToCount: Manifest.bytesMax + 1).map { Array($0) } ?? []
     }
 
     private func tryOut(
@@ -107,7 +137,7 @@ public final class Deployments {
                 .failure(
                     Problem(
                         .isolationUnavailable,
-                        "function.yaml asks for isolation '\(wanted.rawValue)', and this host gives: \(possible)")))
+                        "function.yaml asks for isolation '\(wanted.rawValue)', and this server gives: \(possible)")))
         }
         let last = engine.catalog.functions[settings.name]?.latest.number
         let trial = FunctionVersion(

@@ -115,6 +115,9 @@ public final class LauncherProcess {
         }
     }
 
+    /// The program name under which this binary takes an archive apart.
+    public static var unpackerName: String { TAIBAI_UNPACKER_NAME }
+
     /// Ends a launcher that no loop serves, and waits for its end.
     public func end() {
         close(socket)

@@ -68,13 +68,14 @@ final class House {
             catalog: store.catalog, clock: loop.clock, timers: loop.timers,
             host: Host(cores: ProcessInfo.processInfo.activeProcessorCount), source: workers.source,
             isolation: isolation, random: SystemRandomNumberGenerator(), recorder: Self.recorder(store, log))
+        let unpacker = SandboxedUnpacker(loop: loop, launcher: launchers.byLevel[isolation]!, level: isolation)
         scheduler = Scheduling.make(store: store, engine: engine, loop: loop, log: log)
         functionDoor = FunctionDoor(engine: engine)
         controlDoor = ControlDoor(
             engine: engine, store: store, packages: packages, scheduler: scheduler,
             deployments: Deployments(
                 loop: loop, engine: engine, store: store, packages: packages, isolation: isolation,
-                levels: Set(launchers.byLevel.keys)),
+                levels: Set(launchers.byLevel.keys), unpack: { unpacker.unpack($0, then: $1) }),
             facts: ServerFacts(
                 version: Release.version, isolation: isolation, listen: doors.urls, baseURL: doors.urls.first ?? "",
                 dataDirectory: options.dataDirectory, startedAt: loop.clock.wall(),

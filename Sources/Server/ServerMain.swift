@@ -7,6 +7,7 @@ internal import Foundation
 internal import Launcher
 internal import Logging
 internal import Model
+internal import Store
 
 /// Runs a server.
 public enum ServerMain {
@@ -43,6 +44,13 @@ public enum ServerMain {
             return 1
         }
     }
+
+    /// The whole life of a process that the server's launcher has started to take an archive apart.
+    /// - Returns: its exit status.
+    public static func unpack() -> Int32 { PackageUnpacking.runAsProcess() }
+
+    /// The program name under which this binary is that process.
+    public static let unpackerName = LauncherProcess.unpackerName
 
     private static func isolation(_ options: ServerOptions) throws(StartError) -> IsolationLevel {
         guard let wanted = IsolationLevel(rawValue: options.isolation) else {

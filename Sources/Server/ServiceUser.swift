@@ -66,6 +66,10 @@ struct DataFolder {
         }
         guard let owner else { return DataFolder(path: path) }
         try giveAway(path, to: owner)
+        // Workers of level guarded, which are users of their own but in the server's group, have to get to their code.
+        for folder in [path, path + "/packages"] where chmod(folder, 0o710) != 0 {
+            throw StartError("data folder \(path)", "chmod: \(String(cString: strerror(errno)))")
+        }
         do throws(LaunchError) {
             try Privileges.bind(path, at: ownPlace)
             return DataFolder(path: ownPlace)

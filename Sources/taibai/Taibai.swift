@@ -4,6 +4,7 @@
 import ArgumentParser
 import Glibc
 import Model
+import Server
 
 /// `taibai`, the one program: server and client.
 @main struct Taibai: ParsableCommand {
@@ -33,7 +34,10 @@ import Model
         ])
 
     /// Where the program starts. Replaces that of ArgumentParser, whose exit code for wrong usage is 64.
-    static func main() { Glibc.exit(run(Array(CommandLine.arguments.dropFirst()))) }
+    static func main() {
+        if CommandLine.arguments.first == ServerMain.unpackerName { Glibc.exit(ServerMain.unpack()) }
+        Glibc.exit(run(Array(CommandLine.arguments.dropFirst())))
+    }
 
     /// Runs one command line.
     /// - Returns: the exit code: 0 done, 1 refused or failed, 2 wrong usage, 3 server not reached.

@@ -320,7 +320,7 @@ extension Capability {
                 if cycle % 2 == 0 {
                     worker.process.kill()
                 } else {
-                    close(worker.process.channel)
+                    shutdown(worker.process.channel, Int32(SHUT_RDWR))
                 }
                 _ = try rig.exit(of: worker)
             }

@@ -16,12 +16,44 @@ public struct StoredPackage: Hashable, Sendable {
     public let isReused: Bool
 }
 
+/// A package whose archive has yet to be unpacked: two open descriptors and a folder that nobody else knows.
+public final class IncomingPackage: Sendable {
+    let digest: PackageDigest
+    let size: ByteCount
+    let temporary: String
+    /// The upload, open for reading at its beginning.
+    public let archive: Int32
+    /// The empty folder that its files belong into.
+    public let folder: Int32
+    private let isClosed = Mutex(false)
+
+    init(digest: PackageDigest, size: ByteCount, temporary: String, archive: Int32, folder: Int32) {
+        self.digest = digest
+        self.size = size
+        self.temporary = temporary
+        self.archive = archive
+        self.folder = folder
+    }
+
+    deinit { close() }
+
+    fileprivate func close() {
+        let wasClosed = isClosed.withLock { isClosed in
+            defer { isClosed = true }
+            return isClosed
+        }
+        guard !wasClosed else { return }
+        Glibc.close(archive)
+        Glibc.close(folder)
+    }
+}
+
 /// The folder of packages. All methods block; they may be called by several threads of the loop's pool at once.
 public final class PackageStore: Sendable {
     private static let temporaryPrefix = ".incoming-"
 
     private let directory: String
-    private let limits: PackageLimits
+    let limits: PackageLimits
     /// Keeps "it is there, so I use it" and "nobody uses it, so I remove it" apart, which run on different threads.
     private let removal = Mutex(())
 
@@ -47,6 +79,23 @@ public final class PackageStore: Sendable {
     /// The folder with the package's files; it exists once the package was added.
     public func codeFolder(of digest: PackageDigest) -> String { folder(of: digest) + "/code" }
 
+    /// The first bytes of a file at the top of a package, at most `count`; nil when there is none, or it is no plain
+    /// file. Never follows a link: what lies in a package was chosen by a stranger.
+    public func contents(of name: String, in digest: PackageDigest, upTo count: Int) throws(Problem) -> [UInt8]? {
+        let file = open(codeFolder(of: digest) + "/" + name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+        guard file >= 0 else {
+            guard errno == ENOENT || errno == ELOOP else { throw .packageDisk("open \(name)", errno) }
+            return nil
+        }
+        defer { close(file) }
+        var status = stat()
+        guard fstat(file, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+        var bytes = [UInt8](repeating: 0, count: min(count, Int(status.st_size)))
+        let length = read(file, &bytes, bytes.count)
+        guard length >= 0 else { throw .packageDisk("read \(name)", errno) }
+        return Array(bytes.prefix(length))
+    }
+
     public func contains(_ digest: PackageDigest) -> Bool { access(codeFolder(of: digest), F_OK) == 0 }
 
     /// The bytes that were uploaded.
@@ -61,12 +110,39 @@ public final class PackageStore: Sendable {
     /// Stores a package: a zip, a tar (plain, gzip, bzip2, xz or zstd), or anything else as one file, which is made
     /// executable. What it is is told by its bytes. When this returns, the package is on the disk whole.
     ///
-    /// The digest is the SHA-256 of the upload; for one file, of its name, a NUL byte and the upload, since the name
-    /// is part of what is stored.
+    /// The archive is taken apart in this process; a server does that elsewhere, between ``receive(_:fileName:)`` and
+    /// ``finish(_:)``.
     /// - Parameter fileName: what one file is stored as, a path inside the package such as `main.py`; needed only then.
     ///   See ``fileName(for:)`` for a default.
     /// - Throws: ``Problem`` `invalid-package`, `body-too-large` or `store-unavailable`; nothing is stored then.
     public func add(_ bytes: [UInt8], fileName: String?) throws(Problem) -> StoredPackage {
+        switch try receive(bytes, fileName: fileName) {
+        case .stored(let package): return package
+        case .archive(let package):
+            do throws(Problem) {
+                try PackageUnpacking.unpack(bytes, into: package.folder, limits: limits)
+            } catch {
+                discard(package)
+                throw error
+            }
+            return try finish(package)
+        }
+    }
+
+    /// What ``receive(_:fileName:)`` made of an upload.
+    public enum Received: Sendable {
+        /// It is stored; nothing is left to do.
+        case stored(StoredPackage)
+        /// An archive that has yet to be unpacked into its folder.
+        case archive(IncomingPackage)
+    }
+
+    /// Takes an upload, and stores what is not an archive.
+    ///
+    /// The digest is the SHA-256 of the upload; for one file, of its name, a NUL byte and the upload, since the name
+    /// is part of what is stored.
+    /// - Throws: as ``add(_:fileName:)``.
+    public func receive(_ bytes: [UInt8], fileName: String?) throws(Problem) -> Received {
         guard bytes.count <= limits.uploadBytes else {
             throw Problem(
                 .bodyTooLarge,
@@ -74,13 +150,20 @@ public final class PackageStore: Sendable {
                     + "allowed; leave out what the function does not need")
         }
         guard !bytes.isEmpty else { throw .package(nil, "the package is empty; pack at least the handler's file") }
-        let kind = PackageKind(bytes)
-        let file = kind == .file ? try Self.path(ofFile: fileName) : nil
+        let file = PackageKind(bytes) == .file ? try Self.path(ofFile: fileName) : nil
         let digest = file.map { SHA256.digest([Array($0.text.utf8), [0], bytes]) } ?? SHA256.digest([bytes])
         let size = ByteCount(bytes: bytes.count)
-        if reuse(digest) { return StoredPackage(digest: digest, size: size, isReused: true) }
-        let isReused = try write(bytes, kind: kind, file: file, as: digest)
-        return StoredPackage(digest: digest, size: size, isReused: isReused)
+        if reuse(digest) { return .stored(StoredPackage(digest: digest, size: size, isReused: true)) }
+        let package = try begin(bytes, digest)
+        guard let file else { return .archive(package) }
+        do throws(Problem) {
+            let writer = PackageWriter(folder: package.folder, limits: limits)
+            try writer.addFile(file, bytes, isExecutable: true)
+        } catch {
+            discard(package)
+            throw error
+        }
+        return .stored(try finish(package))
     }
 
     /// The name one file has to have for these settings to find it: `main.py` for the handler `main.handler`, and the
@@ -147,56 +230,63 @@ public final class PackageStore: Sendable {
         return rename(folder(of: digest), doomed) == 0 ? doomed : nil
     }
 
-    /// - Returns: whether another thread stored the same package meanwhile.
-    private func write(
-        _ bytes: [UInt8], kind: PackageKind, file: EntryPath?, as digest: PackageDigest
-    ) throws(Problem) -> Bool {
+    /// Makes a folder with the upload in it and an empty one for the files.
+    private func begin(_ bytes: [UInt8], _ digest: PackageDigest) throws(Problem) -> IncomingPackage {
         var template = Array((directory + "/" + Self.temporaryPrefix + "XXXXXX").utf8CString)
         guard mkdtemp(&template) != nil else { throw .packageDisk("mkdtemp", errno) }
         let temporary = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         do throws(Problem) {
-            try fill(temporary, with: bytes, kind: kind, file: file)
-            if rename(temporary, folder(of: digest)) != 0 {
-                guard errno == EEXIST || errno == ENOTEMPTY else { throw .packageDisk("rename", errno) }
-                remove(temporary)
-                return true
+            let code = temporary + "/code"
+            guard chmod(temporary, 0o755) == 0, mkdir(code, 0o755) == 0 else { throw .packageDisk("mkdir", errno) }
+            let top = open(temporary, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
+            guard top >= 0 else { throw .packageDisk("open", errno) }
+            defer { close(top) }
+            try PackageWriter(folder: top, limits: limits).addFile(EntryPath(names: ["upload"]), bytes)
+            let archive = open(temporary + "/upload", O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+            guard archive >= 0 else { throw .packageDisk("open", errno) }
+            let folder = open(code, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
+            guard folder >= 0 else {
+                let error = errno
+                close(archive)
+                throw .packageDisk("open", error)
             }
-            try syncFolder(directory)
-            return false
+            return IncomingPackage(
+                digest: digest, size: ByteCount(bytes: bytes.count), temporary: temporary, archive: archive,
+                folder: folder)
         } catch {
             remove(temporary)
             throw error
         }
     }
 
-    private func fill(
-        _ temporary: String, with bytes: [UInt8], kind: PackageKind, file: EntryPath?
-    ) throws(Problem) {
-        let code = temporary + "/code"
-        guard chmod(temporary, 0o755) == 0, mkdir(code, 0o755) == 0 else { throw .packageDisk("mkdir", errno) }
-        let folder = open(code, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
-        guard folder >= 0 else { throw .packageDisk("open", errno) }
-        defer { close(folder) }
-        try unpack(bytes, kind: kind, file: file, into: folder)
-
-        let top = open(temporary, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
-        guard top >= 0 else { throw .packageDisk("open", errno) }
-        defer { close(top) }
-        try PackageWriter(folder: top, limits: limits).addFile(EntryPath(names: ["upload"]), bytes)
-        // One call for all files: an fsync for each of 10,000 takes seconds, and nothing may be used before the last.
-        guard syncfs(top) == 0 else { throw .packageDisk("syncfs", errno) }
+    /// Makes a package whose files are there durable, and lets it appear. Blocks.
+    /// - Throws: ``Problem`` `store-unavailable`; the package is gone then.
+    public func finish(_ package: IncomingPackage) throws(Problem) -> StoredPackage {
+        do throws(Problem) {
+            // One call for all files: an fsync for each of 10,000 takes seconds, and nothing may be used before the
+            // last.
+            guard syncfs(package.folder) == 0 else { throw .packageDisk("syncfs", errno) }
+            // Another thread may have stored the same package meanwhile.
+            var isReused = false
+            if rename(package.temporary, folder(of: package.digest)) != 0 {
+                guard errno == EEXIST || errno == ENOTEMPTY else { throw .packageDisk("rename", errno) }
+                isReused = true
+                remove(package.temporary)
+            } else {
+                try syncFolder(directory)
+            }
+            package.close()
+            return StoredPackage(digest: package.digest, size: package.size, isReused: isReused)
+        } catch {
+            discard(package)
+            throw error
+        }
     }
 
-    private func unpack(
-        _ bytes: [UInt8], kind: PackageKind, file: EntryPath?, into folder: Int32
-    ) throws(Problem) {
-        let writer = PackageWriter(folder: folder, limits: limits)
-        if let file {
-            try writer.addFile(file, bytes, isExecutable: true)
-        } else {
-            try ArchiveUnpacker(bytes: bytes, kind: kind, writer: writer, limits: limits).unpack()
-        }
-        try writer.finish()
+    /// Forgets a package that could not be unpacked. Blocks.
+    public func discard(_ package: IncomingPackage) {
+        package.close()
+        remove(package.temporary)
     }
 
     private func syncFolder(_ path: String) throws(Problem) {
