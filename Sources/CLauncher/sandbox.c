@@ -56,22 +56,24 @@ static int listen_for_proxy(void) {
     return -1;
 }
 
-static bool give_up_privileges(bool can_set_groups) {
+// Without privilege the process must stay readable for the launcher, which else could not let workers join it; a worker
+// is kept from it by Landlock.
+static bool give_up_privileges(bool is_privileged) {
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
     struct __user_cap_data_struct none[2];
     memset(none, 0, sizeof none);
     for (int i = 0; prctl(PR_CAPBSET_READ, i) >= 0; i++) {
         if (prctl(PR_CAPBSET_DROP, i) < 0) return false;
     }
-    return (!can_set_groups || syscall(SYS_setgroups, 0, NULL) == 0)
+    return (!is_privileged || syscall(SYS_setgroups, 0, NULL) == 0)
         && syscall(SYS_setresgid, INNER_USER, INNER_USER, INNER_USER) == 0
         && syscall(SYS_setresuid, INNER_USER, INNER_USER, INNER_USER) == 0 && syscall(SYS_capset, &header, none) == 0
-        && prctl(PR_SET_DUMPABLE, 0) == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0
+        && prctl(PR_SET_DUMPABLE, is_privileged ? 0 : 1) == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0
         && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
 }
 
 // Sets up the namespaces. Returns the step that failed, with errno.
-static uint32_t prepare_sandbox(bool can_set_groups, int *listener) {
+static uint32_t prepare_sandbox(bool is_privileged, int *listener) {
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) return TAIBAI_STEP_PARENT_DEATH;
     if (!bring_up_loopback()) return TAIBAI_STEP_LOOPBACK;
     *listener = listen_for_proxy();
@@ -80,7 +82,7 @@ static uint32_t prepare_sandbox(bool can_set_groups, int *listener) {
         return TAIBAI_STEP_MOUNT_PROC;
     }
     if (syscall(SYS_sethostname, "function", 8) < 0) return TAIBAI_STEP_HOST_NAME;
-    if (!give_up_privileges(can_set_groups)) return TAIBAI_STEP_IDENTITY;
+    if (!give_up_privileges(is_privileged)) return TAIBAI_STEP_IDENTITY;
     return TAIBAI_STEP_NONE;
 }
 
@@ -98,11 +100,11 @@ _Noreturn static void reap_for_ever(void) {
     }
 }
 
-_Noreturn static void run_init(int socket, bool can_set_groups) {
+_Noreturn static void run_init(int socket, bool is_privileged) {
     char go;
     if (recv(socket, &go, 1, 0) != 1) _exit(0);
     int listener = -1;
-    struct taibai_report report = {.step = prepare_sandbox(can_set_groups, &listener)};
+    struct taibai_report report = {.step = prepare_sandbox(is_privileged, &listener)};
     report.error = report.step ? errno : 0;
     prctl(PR_SET_NAME, "taibai-init");
     taibai_send(socket, &report, sizeof report, &listener, listener >= 0 ? 1 : 0);
