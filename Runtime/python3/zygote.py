@@ -43,7 +43,7 @@ REPORT = struct.Struct("<QIi")  # worker, step, errno
 U32, U64 = struct.Struct("<I"), struct.Struct("<Q")
 
 # Steps that are no operations, as in Sources/CLauncher/include/launcher.h.
-STEP_NONE, STEP_STREAMS = 0, 17
+STEP_NONE, STEP_STREAMS = 0, 18
 
 # Source: linux/sched.h, linux/prctl.h; clone3 and close_range have one number on all architectures.
 CLONE_PIDFD, CLONE_PARENT, CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID = 0x1000, 0x8000, 0x200000, 0x1000000

@@ -237,6 +237,7 @@ _Noreturn static void shut_down(struct launcher *l) {
         if (ended < 0 && errno == ECHILD) break;
     }
     groups_remove_folders(l);
+    scratch_close(l);
     _exit(0);
 }
 
@@ -273,6 +274,7 @@ static void read_signals(struct launcher *l) {
 // With nothing else to do: a sandbox waits for each of the next workers, since one takes more than a millisecond.
 static void prepare_for_next(struct launcher *l) {
     groups_tidy(l);
+    if (scratch_tidy(l)) return;
     bool must_make = l->is_sealed && l->sandboxes_waiting < SANDBOXES_WAITING_MAX;
     l->must_refill = must_make && sandbox_make(l) == TAIBAI_STEP_NONE;
 }
@@ -397,6 +399,8 @@ static void begin_trials(struct launcher *l) {
     l->landlock = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, RULESET_VERSION);
     if (l->landlock < 0) step = TAIBAI_STEP_LANDLOCK;
     l->packages = PACKAGES_FOLDER;
+    l->scratch = -1;
+    if (!l->is_sealed) scratch_open(l);
     if (!step && l->is_sealed) step = taibai_enter_root(l->python_folder, &l->is_unprivileged);
     int error = errno;
     if (!step && l->is_sealed) {

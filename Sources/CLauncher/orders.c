@@ -132,6 +132,12 @@ uint32_t order_make(struct launcher *l, struct worker *worker, struct taibai_ord
         // The server's group may enter the folder of packages.
         plan.user = OUTER_USERS + (uid_t)(worker - l->workers);
     }
+    if (request->level == TAIBAI_LEVEL_GUARDED && request->runtime != TAIBAI_RUNTIME_UNPACK && l->scratch >= 0) {
+        int scratch = scratch_make(l, request->worker, plan.user, plan.group);
+        if (scratch < 0) return TAIBAI_STEP_SCRATCH;
+        worker->has_scratch = plan.has_scratch = true;
+        give(&to, scratch, CHILD_SCRATCH);
+    }
     // In a sandbox the process has every capability of its namespaces until then.
     if (l->user || request->level == TAIBAI_LEVEL_SEALED) plan.capability_count = l->capability_count;
     errno = taibai_plan(order, &plan);

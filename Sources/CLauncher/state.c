@@ -56,6 +56,7 @@ void worker_remove(struct launcher *l, struct worker *worker) {
     }
     if (worker->pidfd >= 0) close(worker->pidfd);
     sandbox_end(l, worker->sandbox);
+    if (worker->has_scratch) scratch_give_up(l, worker->request.worker);
     l->must_refill = l->must_refill || worker->group >= 0;
     group_give_back(l, worker->group);
     memset(worker, 0, sizeof *worker);

@@ -33,6 +33,7 @@ struct worker {
     // What it was given.
     struct sandbox *sandbox;
     int group;
+    bool has_scratch;
     struct worker *next_waiting;
     struct worker *next_by_id;
     struct worker *next_by_pid;
@@ -108,6 +109,10 @@ struct launcher {
     int sandboxes_waiting;
     bool must_refill;
     struct groups groups;
+    // The folder of folders for files of a while (-1: none), and how many of those in it are to be removed, and have
+    // been.
+    int scratch;
+    uint64_t scratch_doomed, scratch_removed;
     // Workers whose zygote has yet to be told, oldest first.
     struct worker *first_waiting;
     struct worker *last_waiting;
@@ -165,6 +170,13 @@ bool group_was_out_of_memory(struct launcher *l, int group);
 void group_give_back(struct launcher *l, int group);
 void groups_tidy(struct launcher *l);
 void groups_remove_folders(struct launcher *l);
+
+// scratch.c
+void scratch_open(struct launcher *l);
+int scratch_make(struct launcher *l, uint64_t worker, uid_t user, gid_t group);
+void scratch_give_up(struct launcher *l, uint64_t worker);
+bool scratch_tidy(struct launcher *l);
+void scratch_close(struct launcher *l);
 
 // zygotes.c
 uint32_t zygote_of(uint32_t runtime);

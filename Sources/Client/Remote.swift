@@ -170,6 +170,10 @@ public struct RemoteServer: Sendable {
 
     public var version: String { json["version"]?.string ?? "" }
     public var isolation: String { json["isolation"]?.string ?? "" }
+    /// Every level a function may ask for there.
+    public var levels: [String] { (json["levels"]?.array ?? []).compactMap(\.string) }
+    /// What holds memory and processes of its workers.
+    public var limitsHolder: String { json["limitsHolder"]?.string ?? "" }
     public var listen: [String] { (json["listen"]?.array ?? []).compactMap(\.string) }
     public var dataDirectory: String { json["dataDirectory"]?.string ?? "" }
     public var startedAt: WallTime? { json.time("startedAt") }

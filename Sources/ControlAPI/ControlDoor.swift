@@ -12,6 +12,10 @@ public import Store
 public struct ServerFacts: Sendable {
     public var version: String
     public var isolation: IsolationLevel
+    /// Every level a function may ask for here, strongest first.
+    public var levels: [IsolationLevel]
+    /// What holds memory and processes: `cgroup2`, `cgroup1` or `rlimit`.
+    public var limitsHolder: String
     public var listen: [String]
     /// What function URLs begin with, such as `http://localhost:8080`.
     public var baseURL: String
@@ -20,11 +24,13 @@ public struct ServerFacts: Sendable {
     public var runtimes: [RuntimeFacts]
 
     public init(
-        version: String, isolation: IsolationLevel, listen: [String], baseURL: String, dataDirectory: String,
+        version: String, isolation: IsolationLevel, levels: [IsolationLevel], limitsHolder: String, listen: [String], baseURL: String, dataDirectory: String,
         startedAt: WallTime, runtimes: [RuntimeFacts]
     ) {
         self.version = version
         self.isolation = isolation
+        self.levels = levels
+        self.limitsHolder = limitsHolder
         self.listen = listen
         self.baseURL = baseURL
         self.dataDirectory = dataDirectory

@@ -30,7 +30,8 @@ extension ControlDoor {
         request.exchange.answer(
             200,
             ServerView(
-                version: facts.version, isolation: facts.isolation.rawValue, listen: facts.listen, url: facts.baseURL,
+                version: facts.version, isolation: facts.isolation.rawValue, levels: facts.levels.map(\.rawValue),
+                limitsHolder: facts.limitsHolder, listen: facts.listen, url: facts.baseURL,
                 dataDirectory: facts.dataDirectory, startedAt: facts.startedAt.iso8601,
                 functions: engine.catalog.functions.count, workers: engine.workers,
                 asyncQueued: engine.backlogCount, processId: Int(ProcessInfo.processInfo.processIdentifier),
@@ -52,6 +53,8 @@ extension ControlDoor {
 
 private struct ServerView: Encodable {
     let version, isolation: String
+    let levels: [String]
+    let limitsHolder: String
     let listen: [String]
     let url, dataDirectory, startedAt: String
     let functions, workers, asyncQueued, processId: Int

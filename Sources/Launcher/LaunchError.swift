@@ -7,7 +7,7 @@ internal import EventLoop
 public enum LaunchStep: UInt32, CaseIterable, Sendable {
     case none = 0
     case request, descriptors, level, limits, worker, workerTable, package, egress, secrets
-    case zygote, clone, settingUp, sandbox, group
+    case zygote, clone, settingUp, sandbox, group, scratch
     case session, parentDeath, streams, signals
     case joinGroup, joinNamespaces, mountTmp, mountShm, mountPackage, mountSecrets, workingDirectory
     case limitMemory, limitFileSize, limitOpenFiles, limitProcesses, limitCore, limitLockedMemory, limitQueues
@@ -35,6 +35,7 @@ public enum LaunchStep: UInt32, CaseIterable, Sendable {
         case .settingUp: "the new process ended before it was set up"
         case .sandbox: "waiting for the sandbox's init"
         case .group: "making the control group"
+        case .scratch: "making a folder for files of a while"
         case .session: "setsid"
         case .parentDeath: "tying it to the launcher"
         case .streams: "arranging descriptors"

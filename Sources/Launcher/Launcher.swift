@@ -46,6 +46,9 @@ public final class Launcher {
     /// What this launcher can give, as it has found out by trying.
     public var abilities: LauncherAbilities { process.abilities }
 
+    /// Where a worker of level `guarded` keeps files of a while; nobody else may look in there.
+    public func scratchFolder(of worker: WorkerID) -> String { "/tmp/taibai-\(process.pid)/\(worker)" }
+
     /// Workers that were ordered and have not ended.
     public var workerCount: Int { records.count }
 

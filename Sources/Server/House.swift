@@ -75,9 +75,11 @@ final class House {
             engine: engine, store: store, packages: packages, scheduler: scheduler,
             deployments: Deployments(
                 loop: loop, engine: engine, store: store, packages: packages, isolation: isolation,
-                levels: Set(launchers.byLevel.keys), unpack: { unpacker.unpack($0, then: $1) }),
+                levels: Set(foundations.launchers.levels), unpack: { unpacker.unpack($0, then: $1) }),
             facts: ServerFacts(
-                version: Release.version, isolation: isolation, listen: doors.urls, baseURL: doors.urls.first ?? "",
+                version: Release.version, isolation: isolation,
+                levels: foundations.launchers.levels, limitsHolder: foundations.launchers.limitsHolder(at: isolation),
+                listen: doors.urls, baseURL: doors.urls.first ?? "",
                 dataDirectory: options.dataDirectory, startedAt: loop.clock.wall(),
                 runtimes: Runtimes.find(pythonPath: options.pythonPath)),
             tokens: tokens,

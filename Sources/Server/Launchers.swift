@@ -60,6 +60,12 @@ final class Launchers {
         return try Launchers(processes: processes, loop: loop, floor: wanted)
     }
 
+    /// Every level that may be used here, strongest first.
+    var levels: [IsolationLevel] { IsolationLevel.allCases.filter { byLevel[$0] != nil } }
+
+    /// What holds memory and processes of workers at a level that may be used: `cgroup2`, `cgroup1` or `rlimit`.
+    func limitsHolder(at level: IsolationLevel) -> String { byLevel[level]!.abilities.limits.rawValue }
+
     /// Ends every launcher, which kills every worker first.
     func close() {
         for launcher in all { launcher.close() }

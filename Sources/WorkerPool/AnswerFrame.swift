@@ -83,7 +83,7 @@ enum AnswerFrame {
 
 extension FrameWriter {
     /// The first frame: what the worker must know to load the function.
-    mutating func setup(_ version: FunctionVersion) {
+    mutating func setup(_ version: FunctionVersion, environment: [(name: String, value: String)]) {
         let settings = version.settings
         var fields = FieldList()
         fields.append(name: "handler", value: settings.handler.utf8)
@@ -95,7 +95,9 @@ extension FrameWriter {
         fields.append(name: "code", value: ".".utf8)
         fields.append(name: "body-max", value: String(settings.bodyMax.bytes).utf8)
         fields.append(name: "concurrency", value: String(settings.concurrency).utf8)
-        for (name, value) in settings.environment.sorted(by: { $0.key < $1.key }) {
+        let own = settings.environment.sorted { $0.key < $1.key }
+        // The function's own go last, and so before the others.
+        for (name, value) in environment + own.map({ (name: $0.key, value: $0.value) }) {
             fields.append(name: Array("env:\(name)".utf8), value: value.utf8)
         }
         beginFrame(.setup)

@@ -40,12 +40,23 @@ public final class LaunchedWorkers {
             started: { [self] result in
                 switch result {
                 case .success(let process):
+                    let environment = Self.environment(of: process, at: request.isolation, launcher)
                     running = LaunchedWorker(
-                        process, loop: loop, events: events, mayFreeze: request.isolation != .process)
+                        process, loop: loop, events: events, mayFreeze: request.isolation != .process,
+                        environment: environment)
                 case .failure(let error): events.failed(error.description)
                 }
             },
             exited: { running?.processEnded($0) })
+    }
+
+    /// What the worker's place asks for. A function may say otherwise in its own `env`.
+    private static func environment(
+        of process: WorkerProcess, at level: IsolationLevel, _ launcher: Launcher
+    ) -> [(name: String, value: String)] {
+        guard level == .guarded else { return [] }
+        let folder = launcher.scratchFolder(of: process.id)
+        return [("TMPDIR", folder), ("HOME", folder)]
     }
 
     /// What the level can hold of what the settings say.
@@ -73,7 +84,10 @@ private final class LaunchedWorker {
     private var isOver = false
 
     /// - Parameter mayFreeze: whether it may be stopped while it is idle.
-    init(_ process: WorkerProcess, loop: Loop, events: WorkerEvents, mayFreeze: Bool) {
+    init(
+        _ process: WorkerProcess, loop: Loop, events: WorkerEvents, mayFreeze: Bool,
+        environment: [(name: String, value: String)]
+    ) {
         self.process = process
         self.loop = loop
         self.events = events
@@ -99,7 +113,8 @@ private final class LaunchedWorker {
                 send: { [self] in channel?.send($0) }, readPrinted: { [self] in readOutput() },
                 terminate: { process.kill(signal: SIGTERM) },
                 kill: { process.kill() }, close: { [self] in closeChannel() },
-                freeze: { if mayFreeze { process.freeze() } }, thaw: { if mayFreeze { process.thaw() } }))
+                freeze: { if mayFreeze { process.freeze() } }, thaw: { if mayFreeze { process.thaw() } },
+                environment: environment))
     }
 
     /// Reads the pipe past libuv, which would get to it only later in this turn. One system call when it is empty.

@@ -94,7 +94,7 @@ final class Worker {
     private func started(_ transport: WorkerTransport) {
         self.transport = transport
         guard phase == .starting else { return transport.kill() }
-        pool.send(transport) { $0.setup(pool.version) }
+        pool.send(transport) { $0.setup(pool.version, environment: transport.environment) }
     }
 
     // What the pool orders.

@@ -50,12 +50,15 @@ public struct WorkerTransport {
     public let close: () -> Void
     /// Stops all its processes until it is thawed. What is sent meanwhile waits for it.
     public let freeze: () -> Void
+    /// Variables that the worker's place asks for, beside those of the function.
+    public let environment: [(name: String, value: String)]
     public let thaw: () -> Void
 
     public init(
         send: @escaping (borrowing Span<UInt8>) -> Void, readPrinted: @escaping () -> Void,
         terminate: @escaping () -> Void, kill: @escaping () -> Void, close: @escaping () -> Void,
-        freeze: @escaping () -> Void = {}, thaw: @escaping () -> Void = {}
+        freeze: @escaping () -> Void = {}, thaw: @escaping () -> Void = {},
+        environment: [(name: String, value: String)] = []
     ) {
         self.send = send
         self.readPrinted = readPrinted
@@ -63,6 +66,7 @@ public struct WorkerTransport {
         self.kill = kill
         self.close = close
         self.freeze = freeze
+        self.environment = environment
         self.thaw = thaw
     }
 }

@@ -4,6 +4,7 @@ import ArgumentParser
 import Client
 import Glibc
 import Model
+import Server
 
 /// Looks whether everything that functions need is there.
 struct Doctor: ParsableCommand {
@@ -76,7 +77,16 @@ struct Examination {
     var pythonPath = "/usr/bin/python3"
 
     /// One finding for each check that could be made.
-    func findings() -> [Finding] { serverFindings() + [python()] }
+    func findings() -> [Finding] { serverFindings() + [python()] + isolationHere() }
+
+    /// What a server that this user starts on this machine could give. Only notices: the server may be another one.
+    private func isolationHere() -> [Finding] {
+        HostProbe.run(pythonPath: pythonPath).map { result in
+            Finding(
+                check: "\(result.check) here", status: result.isThere ? .ok : .notice, detail: result.detail,
+                cure: result.isThere ? nil : result.cure)
+        }
+    }
 
     private func serverFindings() -> [Finding] {
         let state: RemoteServer
@@ -113,7 +123,10 @@ struct Examination {
 
     private func isolation(_ state: RemoteServer) -> Finding {
         guard state.isolation == IsolationLevel.process.rawValue else {
-            return Finding(check: "isolation", status: .ok, detail: state.isolation)
+            let also = state.levels.filter { $0 != state.isolation }
+            let words = [state.isolation, "limits by \(state.limitsHolder)"]
+                + (also.isEmpty ? [] : ["also \(also.joined(separator: ", "))"])
+            return Finding(check: "isolation", status: .ok, detail: words.joined(separator: ", "))
         }
         return Finding(
             check: "isolation", status: .notice,

@@ -95,6 +95,10 @@ enum { TAIBAI_EGRESS_NONE = 0, TAIBAI_EGRESS_PROXY = 1, TAIBAI_EGRESS_OPEN = 2 }
 // The port on 127.0.0.1 inside each sealed worker's network at which the egress proxy answers.
 enum { TAIBAI_PROXY_PORT = 3128 };
 
+// Where a worker of level guarded keeps files of a while, in a folder named by its number: TMPDIR for its function.
+// The number is the launcher's pid.
+#define SCRATCH_FOLDER "/tmp/taibai-%d"
+
 // A memory file of secrets: for each of them its name's length (u32), its value's (u32), name, value.
 enum { TAIBAI_SECRET_HEADER = 8, TAIBAI_SECRETS_MAX = 32, TAIBAI_SECRET_BYTES_MAX = 65536 };
 
@@ -105,7 +109,7 @@ enum {
     TAIBAI_STEP_REQUEST, TAIBAI_STEP_DESCRIPTORS, TAIBAI_STEP_LEVEL, TAIBAI_STEP_LIMITS, TAIBAI_STEP_WORKER,
     TAIBAI_STEP_WORKER_TABLE, TAIBAI_STEP_PACKAGE, TAIBAI_STEP_EGRESS, TAIBAI_STEP_SECRETS,
     // Making the process.
-    TAIBAI_STEP_ZYGOTE, TAIBAI_STEP_CLONE, TAIBAI_STEP_SETTING_UP, TAIBAI_STEP_SANDBOX, TAIBAI_STEP_GROUP,
+    TAIBAI_STEP_ZYGOTE, TAIBAI_STEP_CLONE, TAIBAI_STEP_SETTING_UP, TAIBAI_STEP_SANDBOX, TAIBAI_STEP_GROUP, TAIBAI_STEP_SCRATCH,
     // In the new process, in the order in which they are taken.
     TAIBAI_STEP_SESSION, TAIBAI_STEP_PARENT_DEATH, TAIBAI_STEP_STREAMS, TAIBAI_STEP_SIGNALS,
     TAIBAI_STEP_JOIN_GROUP, TAIBAI_STEP_JOIN_NAMESPACES,
