@@ -94,6 +94,9 @@ let package = Package(
         .target(
             name: "EngineSupport", dependencies: ["Model", "EventLoop", "WorkerPool", "Dispatcher", "TestSupport"],
             path: "Tests/EngineSupport", swiftSettings: strict),
+        .target(
+            name: "ServerSupport", dependencies: ["Client", "Model", "TestSupport"], path: "Tests/ServerSupport",
+            swiftSettings: strict),
         // The vectors under Data are read by path, since they are also what people look at.
         tests("ModelTests", ["Model"], exclude: ["Data"]),
         tests("EventLoopTests", ["EventLoop", "CLibuv", "Model"]),
@@ -108,6 +111,7 @@ let package = Package(
         tests("ClientTests", ["Client", "taibai", "Model"]),
         tests("SimulationTests", ["EngineSupport", "Dispatcher", "WorkerPool", "Autoscaler", "Model", "EventLoop"]),
         tests("StyleTests", []),
-        tests("EndToEndTests", ["Client", "Model"]),
+        tests("EndToEndTests", ["Client", "Model", "ServerSupport"]),
+        tests("HostileTests", ["Client", "Model", "ServerSupport"], exclude: ["functions", "without-namespaces.py"]),
     ]
 )

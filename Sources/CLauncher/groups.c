@@ -59,9 +59,10 @@ static bool own_path(const char *controller, char *path, size_t size) {
         if (!where) continue;
         *where = 0;
         bool is_wanted = *controller ? false : strcmp(line, "0:") == 0;
-        for (char *name = *controller ? names + 1 : NULL; name; name = strchr(name, ',') ? strchr(name, ',') + 1 : NULL) {
+        for (const char *name = *controller ? names + 1 : NULL; name;) {
             size_t length = strcspn(name, ",");
             is_wanted = is_wanted || (length == strlen(controller) && memcmp(name, controller, length) == 0);
+            name = name[length] == ',' ? name + length + 1 : NULL;
         }
         if (!is_wanted) continue;
         snprintf(path, size, "%s", strcmp(where + 1, "/") == 0 ? "" : where + 1);
@@ -211,7 +212,8 @@ static bool set(struct launcher *l, int controller, const char *name, const char
 static bool set_limits(struct launcher *l, const char *name, const struct taibai_limits *limits) {
     // A period of 100 ms is the kernel's default.
     uint64_t quota = (uint64_t)limits->cpu_percent * 1000;
-    uint64_t processes = limits->processes ? limits->processes : TAIBAI_PROCESSES_MAX;
+    bool is_limited = limits->processes && taibai_has_layer("processes");
+    uint64_t processes = is_limited ? limits->processes : TAIBAI_PROCESSES_MAX;
     if (l->groups.kind == TAIBAI_GROUPS_V2) {
         char path[64], text[32];
         snprintf(path, sizeof path, "%s/cpu.max", name);
@@ -246,8 +248,8 @@ static int64_t kills_for_memory(struct launcher *l, const char *name) {
     return number_after(text, "oom_kill ");
 }
 
-// With version 2 a group out of memory is killed as a whole (memory.oom.group); version 1 kills one process and tells of
-// it by an event, on which the launcher kills the rest: a worker that lost a child of its own could answer nonsense.
+// With version 2 a group out of memory is killed as a whole (memory.oom.group); version 1 kills one process and tells
+// of it by an event, on which the launcher kills the rest: a worker that lost a child could answer nonsense.
 static int watch_memory(struct launcher *l, const char *name) {
     char path[64], text[32];
     if (l->groups.kind != TAIBAI_GROUPS_V1) return -1;

@@ -80,7 +80,7 @@ enum {
 // Processes and threads of a worker at most, and where no number was ordered.
 enum { TAIBAI_PROCESSES_MAX = 10000 };
 
-enum { PLAN_OPS_MAX = 96, PLAN_BYTES_MAX = 4096 };
+enum { PLAN_OPS_MAX = 160, PLAN_BYTES_MAX = 6144 };
 
 // How to make a worker: what the launcher tells a zygote. With it go descriptors; `targets` are the numbers they are
 // to have. On the wire the operations that are used come first, then the bytes. python3/zygote.py reads this layout.

@@ -22,7 +22,7 @@ static void name_package(const uint8_t digest[TAIBAI_DIGEST_SIZE], char name[PAC
         name[2 * i] = digits[digest[i] >> 4];
         name[2 * i + 1] = digits[digest[i] & 15];
     }
-    strcpy(name + 2 * TAIBAI_DIGEST_SIZE, "/code");
+    memcpy(name + 2 * TAIBAI_DIGEST_SIZE, "/code", sizeof "/code");
 }
 
 // The folder of a package, found below the folder of packages and through no link.

@@ -137,7 +137,8 @@ _Noreturn static void become_worker(struct taibai_order *order, const int *descr
 
 // The receiver's copy of an order: on the wire the bytes follow the operations in use.
 static bool unpack_order(struct taibai_order *order, size_t received) {
-    if (received < ORDER_HEAD_SIZE || order->op_count > PLAN_OPS_MAX || order->byte_count > PLAN_BYTES_MAX) return false;
+    if (received < ORDER_HEAD_SIZE) return false;
+    if (order->op_count > PLAN_OPS_MAX || order->byte_count > PLAN_BYTES_MAX) return false;
     size_t ops = ORDER_HEAD_SIZE + order->op_count * sizeof order->ops[0];
     if (received != ops + order->byte_count || order->descriptor_count > TAIBAI_DESCRIPTORS_MAX) return false;
     memmove(order->bytes, (unsigned char *)order + ops, order->byte_count);
@@ -196,7 +197,8 @@ _Noreturn void taibai_native_zygote(uint32_t runtime, pid_t launcher, int socket
     int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
     while (nothing >= 0 && nothing < CHILD_DESCRIPTORS_END - 1) nothing = fcntl(nothing, F_DUPFD_CLOEXEC, 0);
     if (nothing < 0) fail(ZYGOTE_REPORTS, ZYGOTE_REPORT_ID + runtime, TAIBAI_STEP_DESCRIPTORS);
-    taibai_send(ZYGOTE_SOCKET, &(struct taibai_clone_answer){.pid = getpid()}, sizeof(struct taibai_clone_answer), NULL, 0);
+    struct taibai_clone_answer ready = {.pid = getpid()};
+    taibai_send(ZYGOTE_SOCKET, &ready, sizeof ready, NULL, 0);
     for (;;) {
         int descriptors[TAIBAI_DESCRIPTORS_MAX];
         size_t received = 0;

@@ -115,7 +115,8 @@ static void ceiling(struct taibai_order *order, uint32_t step, uint32_t resource
     limit(order, step, resource, value);
 }
 
-static void mount_memory(struct taibai_order *order, uint32_t step, const char *at, uint64_t flags, const char *options) {
+static void mount_memory(
+    struct taibai_order *order, uint32_t step, const char *at, uint64_t flags, const char *options) {
     call(order, step, BYTES_AT(0) | BYTES_AT(1) | BYTES_AT(2) | BYTES_AT(4), SYS_mount, put_text(order, "taibai"),
         put_text(order, at), put_text(order, "tmpfs"), MS_NOSUID | MS_NODEV | flags, put_text(order, options));
 }
@@ -133,8 +134,9 @@ static void join_sandbox(struct taibai_order *order, const struct taibai_worker_
     char options[96];
     call(order, TAIBAI_STEP_JOIN_NAMESPACES, 0, SYS_setns, CHILD_SANDBOX,
         taibai_has_layer("net-ns") ? namespaces : namespaces & ~(uint64_t)CLONE_NEWNET, 0, 0, 0);
+    uint64_t size = taibai_has_layer("tmpfs") ? plan->limits->scratch_bytes : 1ull << 34;
     snprintf(options, sizeof options, "size=%llu,nr_inodes=%d,mode=1777,uid=%d,gid=%d",
-        (unsigned long long)plan->limits->scratch_bytes, SCRATCH_INODES_MAX, INNER_USER, INNER_USER);
+        (unsigned long long)size, SCRATCH_INODES_MAX, INNER_USER, INNER_USER);
     mount_memory(order, TAIBAI_STEP_MOUNT_TMP, "/tmp", 0, options);
     mount_memory(order, TAIBAI_STEP_MOUNT_SHM, "/dev/shm", MS_NOEXEC, SHARED_MEMORY);
     // What is at CODE_FOLDER without this is the folder of all packages: see root.c.
@@ -149,6 +151,7 @@ static void join_sandbox(struct taibai_order *order, const struct taibai_worker_
 static void set_limits(struct taibai_order *order, const struct taibai_worker_plan *plan) {
     const struct taibai_limits *limits = plan->limits;
     if (!plan->is_grouped) limit(order, TAIBAI_STEP_LIMIT_MEMORY, RLIMIT_DATA, limits->memory_bytes + RUNTIME_MEMORY);
+    if (!taibai_has_layer("rlimits")) return;
     if (limits->file_bytes) limit(order, TAIBAI_STEP_LIMIT_FILE_SIZE, RLIMIT_FSIZE, limits->file_bytes);
     if (limits->open_files) limit(order, TAIBAI_STEP_LIMIT_OPEN_FILES, RLIMIT_NOFILE, limits->open_files);
     if (limits->processes && !plan->is_grouped) {
@@ -237,10 +240,15 @@ static int allow_library(struct dl_phdr_info *info, size_t size, void *context) 
     if (snprintf(folder, sizeof folder, "%s", name) >= (int)sizeof folder) return 1;
     *strrchr(folder, '/') = 0;
     if (strcmp(folder, rules->last) == 0) return 0;
-    strcpy(rules->last, folder);
+    snprintf(rules->last, sizeof rules->last, "%s", folder);
     allow(rules->order, rules->plan, READING, folder);
     return 0;
 }
+
+// What a process may read of itself: interpreters and C libraries look there.
+static const char *const own[] = {
+    "/proc/self/status", "/proc/self/stat", "/proc/self/statm", "/proc/self/maps", "/proc/self/cmdline",
+    "/proc/self/environ", "/proc/self/limits", "/proc/thread-self/children"};
 
 // Never a folder whose other entries are none of the function's business: so not /etc, /proc or /dev.
 static void rules_for_guarded(struct taibai_order *order, const struct taibai_worker_plan *plan) {
@@ -254,7 +262,10 @@ static void rules_for_guarded(struct taibai_order *order, const struct taibai_wo
     for (size_t i = 0; i < sizeof devices / sizeof devices[0]; i++) {
         allow_if_there(order, plan, FILE_READ | FILE_WRITE, devices[i]);
     }
-    allow(order, plan, READING | FILE_WRITE | FILE_TRUNCATE, "/proc/self");
+    // Of /proc/self not the whole: below it is also what the host's network does.
+    allow(order, plan, FILE_READ | FOLDER_READ, "/proc/self/fd");
+    allow(order, plan, FILE_READ | FILE_WRITE | FILE_TRUNCATE, "/proc/self/comm");
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) allow_if_there(order, plan, FILE_READ, own[i]);
     if (plan->runtime == TAIBAI_RUNTIME_UNPACK) {
         allow_unpacking(order, plan);
         dl_iterate_phdr(allow_library, &(struct library_rules){order, plan, ""});
@@ -329,8 +340,8 @@ int taibai_plan(struct taibai_order *order, const struct taibai_worker_plan *pla
             .step = TAIBAI_STEP_BOUNDING_SET, .kind = OP_CALL_EACH, .number = SYS_prctl,
             .arguments = {PR_CAPBSET_DROP, 0, 0, 0, 0, (uint64_t)plan->capability_count}});
     }
-    if (taibai_has_layer("uid")) become_user(order, plan);
-    if (taibai_has_layer("caps")) drop_capabilities(order);
+    if (taibai_has_layer("uid") || unpacks) become_user(order, plan);
+    if (taibai_has_layer("caps") && (taibai_has_layer("uid") || unpacks)) drop_capabilities(order);
     // A change of user makes a process unreadable for itself (/proc/self), and forgets the signal.
     control(order, TAIBAI_STEP_DUMPABLE, PR_SET_DUMPABLE, 1);
     control(order, TAIBAI_STEP_PARENT_DEATH, PR_SET_PDEATHSIG, SIGKILL);

@@ -179,10 +179,9 @@ uint32_t taibai_enter_root(const char *python_folder, bool *is_unprivileged) {
     // Not read-only: a new /proc may not allow more than the one that is there. Sandboxes cover it with their own.
     if (!bind("/proc", "proc", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)) return TAIBAI_STEP_ROOT_BIND;
     struct mount_attr wanted = {.attr_set = read_only};
-    if (syscall(SYS_mount_setattr, packages, "", AT_EMPTY_PATH, &wanted, sizeof wanted) < 0) return TAIBAI_STEP_ROOT_BIND;
-    if (syscall(SYS_move_mount, packages, "", AT_FDCWD, &CODE_FOLDER[1], MOVE_MOUNT_F_EMPTY_PATH) < 0) {
-        return TAIBAI_STEP_ROOT_BIND;
-    }
+    bool is_placed = syscall(SYS_mount_setattr, packages, "", AT_EMPTY_PATH, &wanted, sizeof wanted) == 0
+        && syscall(SYS_move_mount, packages, "", AT_FDCWD, &CODE_FOLDER[1], MOVE_MOUNT_F_EMPTY_PATH) == 0;
+    if (!is_placed) return TAIBAI_STEP_ROOT_BIND;
     close(packages);
     if (syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0) {
         return TAIBAI_STEP_ROOT_PIVOT;

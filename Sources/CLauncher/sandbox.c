@@ -32,7 +32,7 @@ static bool bring_up_loopback(void) {
     int control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (control < 0) return false;
     memset(&request, 0, sizeof request);
-    strcpy(request.ifr_name, "lo");
+    memcpy(request.ifr_name, "lo", sizeof "lo");
     request.ifr_flags = IFF_UP | IFF_RUNNING;
     bool is_up = ioctl(control, SIOCSIFFLAGS, &request) == 0;
     int error = errno;

@@ -59,8 +59,8 @@ void scratch_give_up(struct launcher *l, uint64_t worker) {
     if (renameat(l->scratch, name, l->scratch, doomed) == 0) l->must_refill = true;
 }
 
-// Removes what is in one doomed folder, at most so many entries. A folder in it that is not empty becomes doomed itself,
-// so that depth does not matter.
+// Removes what is in one doomed folder, at most so many entries. A folder in it that is not empty becomes doomed
+// itself, so that depth does not matter.
 static void empty(struct launcher *l, int folder, int *entries_left) {
     char bytes[4096];
     bool has_found = true;

@@ -24,7 +24,8 @@ public struct ServerFacts: Sendable {
     public var runtimes: [RuntimeFacts]
 
     public init(
-        version: String, isolation: IsolationLevel, levels: [IsolationLevel], limitsHolder: String, listen: [String], baseURL: String, dataDirectory: String,
+        version: String, isolation: IsolationLevel, levels: [IsolationLevel], limitsHolder: String, listen: [String],
+        baseURL: String, dataDirectory: String,
         startedAt: WallTime, runtimes: [RuntimeFacts]
     ) {
         self.version = version

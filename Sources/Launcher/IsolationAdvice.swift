@@ -21,7 +21,8 @@ public enum IsolationAdvice {
                 : "user namespaces are refused: as root, sysctl -w kernel.apparmor_restrict_unprivileged_userns=0 "
                     + "(Ubuntu) or kernel.unprivileged_userns_clone=1 (Debian), or start taibai as root"
         case .mountProc:
-            return "a new /proc is refused where the old one is partly hidden, as in containers: run the container with "
+            return
+                "a new /proc is refused where the old one is partly hidden, as in containers: run the container with "
                 + "--security-opt systempaths=unconfined"
         case .landlock where error.errno == EOPNOTSUPP:
             return "Landlock is switched off: add landlock to the kernel's lsm= parameter and boot again"
@@ -30,7 +31,8 @@ public enum IsolationAdvice {
         case .seccomp: return "the kernel needs CONFIG_SECCOMP_FILTER"
         case .group: return "the control groups can't be written: start with systemd-run --scope -p Delegate=yes"
         case .package:
-            return "the data folder can't be entered by workers: choose one with --data whose parents others may enter, "
+            return
+                "the data folder can't be entered by workers: choose one with --data whose parents others may enter, "
                 + "such as /var/lib/taibai"
         default: return "see the step above in the kernel's log; Linux 5.14 or newer is needed"
         }

@@ -59,7 +59,8 @@ public struct LauncherAbilities: Hashable, Sendable {
             withUnsafeBytes(of: event.missing_error) { errors in
                 for level in IsolationLevel.allCases {
                     let at = Int(level.number) * MemoryLayout<UInt32>.size
-                    guard let step = LaunchStep(rawValue: steps.load(fromByteOffset: at, as: UInt32.self)), step != .none
+                    guard let step = LaunchStep(rawValue: steps.load(fromByteOffset: at, as: UInt32.self)),
+                        step != .none
                     else { continue }
                     missing[level] = LaunchError(step: step, errno: errors.load(fromByteOffset: at, as: Int32.self))
                 }

@@ -21,7 +21,8 @@ public struct EgressTarget: Hashable, Sendable, CustomStringConvertible {
         if host.hasPrefix("["), host.hasSuffix("]") {
             host = String(host.dropFirst().dropLast())
             let isAddress = host.utf8.allSatisfy {
-                (0x30...0x39).contains($0) || (0x61...0x66).contains($0) || $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: ".")
+                (0x30...0x39).contains($0) || (0x61...0x66).contains($0) || $0 == UInt8(ascii: ":")
+                    || $0 == UInt8(ascii: ".")
             }
             guard host.utf8.contains(UInt8(ascii: ":")), isAddress, host.utf8.count <= 45 else {
                 throw wrong("has no IPv6 address between its brackets")

@@ -96,12 +96,14 @@ public enum HostProbe {
                 cure: "start taibai as root; it gives root up when it has what it needs"),
             ProbeResult(
                 check: "freezer", isThere: true,
-                detail: found.hasFreezer ? "idle workers are frozen by their control group" : "idle workers are stopped by a signal",
+                detail: found.hasFreezer
+                    ? "idle workers are frozen by their control group" : "idle workers are stopped by a signal",
                 cure: nil),
             ProbeResult(
                 check: "landlock", isThere: found.landlock >= 6,
                 detail: found.landlock == 0
-                    ? "the kernel has none" : "version \(found.landlock)\(found.landlock >= 6 ? "" : ", without scopes for signals and sockets")",
+                    ? "the kernel has none"
+                    : "version \(found.landlock)\(found.landlock >= 6 ? "" : ", without scopes for signals and sockets")",
                 cure: "Linux 6.12 or newer has version 6"),
         ]
     }

@@ -1,5 +1,5 @@
-// Archives are taken apart by a process that is shut in like a worker: a mistake in the code that reads zip and tar then
-// harms nobody but the one who sent the archive.
+// Archives are taken apart by a process that is shut in like a worker: a mistake in the code that reads zip and tar
+// then harms nobody but the one who sent the archive.
 
 internal import EventLoop
 internal import Glibc

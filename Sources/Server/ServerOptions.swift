@@ -25,7 +25,8 @@ public struct ServerOptions: Sendable {
     public init(
         listen: [String] = ["localhost:8080"], dataDirectory: String = "taibai-data",
         isolation: String = IsolationLevel.sealed.rawValue, tokensFile: String? = nil,
-        pythonPath: String = "/usr/bin/python3", user: String? = nil, drainTimeout: Duration = .seconds(30), logFormat: String = "text"
+        pythonPath: String = "/usr/bin/python3", user: String? = nil, drainTimeout: Duration = .seconds(30),
+        logFormat: String = "text"
     ) {
         self.listen = listen
         self.dataDirectory = dataDirectory

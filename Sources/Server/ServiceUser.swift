@@ -31,7 +31,8 @@ struct ServiceUser: Equatable {
             return ServiceUser(user: entry.pw_uid, group: entry.pw_gid)
         }
         guard wanted == nil else {
-            throw StartError("user \(name)", "there is no such account; make it (useradd --system \(name)), or leave out --user")
+            throw StartError(
+                "user \(name)", "there is no such account; make it (useradd --system \(name)), or leave out --user")
         }
         return ServiceUser(user: numberWithoutAccount, group: numberWithoutAccount)
     }
@@ -58,6 +59,11 @@ struct DataFolder {
     static func prepare(_ path: String, owner: ServiceUser?) throws(StartError) -> DataFolder {
         for folder in [path, path + "/packages"] {
             do {
+                // What lies above is made as any folder is.
+                let parent = (folder as NSString).deletingLastPathComponent
+                if !parent.isEmpty {
+                    try FileManager.default.createDirectory(atPath: parent, withIntermediateDirectories: true)
+                }
                 try FileManager.default.createDirectory(
                     atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
             } catch {
@@ -76,6 +82,7 @@ struct DataFolder {
         } catch {
             // Without the privilege for mounts the path itself must do; the store says so if it does not.
             guard [EPERM, EACCES, EROFS].contains(error.errno) else { throw StartError("data folder \(path)", error) }
+            try checkReachable(path)
             return DataFolder(path: path)
         }
     }
@@ -89,7 +96,25 @@ struct DataFolder {
             for case let name as String in inside { paths.append(path + "/" + name) }
         }
         for entry in paths where lchown(entry, owner.user, owner.group) != 0 {
-            throw StartError("data folder \(path)", "can't be given to user \(owner.user): \(entry): \(String(cString: strerror(errno)))")
+            throw StartError(
+                "data folder \(path)",
+                "can't be given to user \(owner.user): \(entry): \(String(cString: strerror(errno)))")
+        }
+    }
+
+    /// Without a mount of its own, the server and its workers have to come to the folder as anybody does.
+    private static func checkReachable(_ path: String) throws(StartError) {
+        var folder = URL(fileURLWithPath: path).standardizedFileURL.deletingLastPathComponent()
+        while folder.path != "/" {
+            var status = stat()
+            if stat(folder.path, &status) == 0, status.st_mode & 0o001 == 0 {
+                throw StartError(
+                    "data folder \(path)",
+                    "\(folder.path) is closed to others than its owner, and this process, which serves as another user "
+                        + "than root, may make no mount of its own; run chmod o+x \(folder.path), or choose a folder "
+                        + "such as /var/lib/taibai with --data")
+            }
+            folder = folder.deletingLastPathComponent()
         }
     }
 

@@ -66,7 +66,8 @@ public final class LaunchedWorkers {
         var limits = WorkerLimits()
         if level == .sealed { limits.scratchSizeMax = .mebibytes(64) }
         // Without a control group or a user of its own, the number would count other workers too.
-        let hasOwnCount = level == .sealed || abilities.limits != .rlimit || (level == .guarded && abilities.hasOwnUsers)
+        let hasOwnCount =
+            level == .sealed || abilities.limits != .rlimit || (level == .guarded && abilities.hasOwnUsers)
         if hasOwnCount { limits.processesMax = 64 }
         return limits
     }

@@ -540,7 +540,8 @@ public final class Pool {
         }
         return Problem(
             .outOfMemory,
-            "a worker of \(version.key) needed more than its memory of \(settings.memory) and was ended; raise `memory`")
+            "a worker of \(version.key) needed more than its memory of \(settings.memory) and was ended; raise `memory`"
+        )
     }
 
     private func breakerProblem() -> Problem {

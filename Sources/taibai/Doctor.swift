@@ -124,7 +124,8 @@ struct Examination {
     private func isolation(_ state: RemoteServer) -> Finding {
         guard state.isolation == IsolationLevel.process.rawValue else {
             let also = state.levels.filter { $0 != state.isolation }
-            let words = [state.isolation, "limits by \(state.limitsHolder)"]
+            let words =
+                [state.isolation, "limits by \(state.limitsHolder)"]
                 + (also.isEmpty ? [] : ["also \(also.joined(separator: ", "))"])
             return Finding(check: "isolation", status: .ok, detail: words.joined(separator: ", "))
         }

@@ -1,6 +1,7 @@
 // Stopping: what runs is finished, nothing new is taken, and nothing is left.
 
 import Foundation
+import ServerSupport
 import TestSupport
 import Testing
 

@@ -1,6 +1,7 @@
 // The functions that come with the product do what their READMEs say.
 
 import Foundation
+import ServerSupport
 import TestSupport
 import Testing
 

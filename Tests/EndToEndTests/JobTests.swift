@@ -3,6 +3,7 @@
 import Client
 import Foundation
 import Model
+import ServerSupport
 import TestSupport
 import Testing
 

@@ -1,6 +1,7 @@
 // Terminal sessions in the READMEs, run as they stand there. What a reader is shown is what happens.
 
 import Foundation
+import ServerSupport
 import TestSupport
 import Testing
 

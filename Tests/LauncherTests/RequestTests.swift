@@ -85,7 +85,11 @@ private final class RawLauncher {
             ("a worker's number kept for reports", TAIBAI_STEP_REQUEST, { $0.worker = .max }),
             (
                 "no package", TAIBAI_STEP_REQUEST,
-                { withUnsafeMutableBytes(of: &$0.package) { bytes in bytes.copyBytes(from: [UInt8](repeating: 0, count: 32)) } }
+                {
+                    withUnsafeMutableBytes(of: &$0.package) { bytes in
+                        bytes.copyBytes(from: [UInt8](repeating: 0, count: 32))
+                    }
+                }
             ),
             ("an unknown package", TAIBAI_STEP_PACKAGE, { $0.package.0 = 2 }),
             ("a way out that needs a sandbox", TAIBAI_STEP_EGRESS, { $0.egress = UInt32(TAIBAI_EGRESS_PROXY) }),

@@ -284,7 +284,10 @@ extension Capability {
     }
 
     /// Each step of the plan in turn is made to fail; debug builds know how.
-    @Test(arguments: LaunchStep.allCases.filter { $0.rawValue >= LaunchStep.session.rawValue && $0.rawValue < LaunchStep.execute.rawValue })
+    @Test(
+        arguments: LaunchStep.allCases.filter {
+            $0.rawValue >= LaunchStep.session.rawValue && $0.rawValue < LaunchStep.execute.rawValue
+        })
     func `is not started when a step fails`(step: LaunchStep) async throws {
         let number = step.rawValue
         await #expect(processExitsWith: .success) { [number = number as UInt32] in

@@ -1,21 +1,21 @@
 // Which processes a server has, as the kernel tells. Source: proc(5).
 
-import Foundation
-import TestSupport
+package import Foundation
+package import TestSupport
 
 /// A process. Two with the same id but another start are different processes.
-struct ProcessEntry: Hashable {
-    let id: pid_t
-    let parent: pid_t
+package struct ProcessEntry: Hashable {
+    package let id: pid_t
+    package let parent: pid_t
     /// The name it has given itself, 15 bytes at most: `taibai:hello`.
-    let name: String
+    package let name: String
     /// In clock ticks since the machine started.
-    let startedAt: UInt64
+    package let startedAt: UInt64
     /// Has ended, and nobody has asked how.
-    let isZombie: Bool
+    package let isZombie: Bool
 
     /// Reads `/proc/ID/stat`; nil when there is no such process.
-    init?(_ id: pid_t) {
+    package init?(_ id: pid_t) {
         guard let text = try? String(contentsOfFile: "/proc/\(id)/stat", encoding: .utf8),
             let open = text.firstIndex(of: "("), let close = text.lastIndex(of: ")")
         else { return nil }
@@ -30,13 +30,13 @@ struct ProcessEntry: Hashable {
     }
 
     /// Whether this very process still runs.
-    var isAlive: Bool {
+    package var isAlive: Bool {
         guard let now = ProcessEntry(id) else { return false }
         return now.startedAt == startedAt && !now.isZombie
     }
 
     /// Peak resident memory in bytes: VmHWM.
-    static func memoryPeak(of id: pid_t) throws -> Int {
+    package static func memoryPeak(of id: pid_t) throws -> Int {
         let status = try String(contentsOfFile: "/proc/\(id)/status", encoding: .utf8)
         let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
         guard let kibibytes = line?.split(separator: " ").dropFirst().first.flatMap({ Int($0) }) else {
@@ -46,7 +46,7 @@ struct ProcessEntry: Hashable {
     }
 
     /// All processes below `ancestor`.
-    static func descendants(of ancestor: pid_t) -> [ProcessEntry] {
+    package static func descendants(of ancestor: pid_t) -> [ProcessEntry] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
         let all = names.compactMap { pid_t($0) }.compactMap { ProcessEntry($0) }
         let children = Dictionary(grouping: all, by: \.parent)
