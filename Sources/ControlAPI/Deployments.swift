@@ -20,6 +20,7 @@ public final class Deployments {
     private let engine: Engine
     private let store: Store
     private let packages: PackageStore
+    private let vault: SecretVault
     private let isolation: IsolationLevel
     private let levels: Set<IsolationLevel>
     private var running = 0
@@ -28,13 +29,14 @@ public final class Deployments {
     ///   - isolation: what the server runs functions with that demand nothing.
     ///   - levels: what this host can give.
     public init(
-        loop: Loop, engine: Engine, store: Store, packages: PackageStore, isolation: IsolationLevel,
-        levels: Set<IsolationLevel>
+        loop: Loop, engine: Engine, store: Store, packages: PackageStore, vault: SecretVault,
+        isolation: IsolationLevel, levels: Set<IsolationLevel>
     ) {
         self.loop = loop
         self.engine = engine
         self.store = store
         self.packages = packages
+        self.vault = vault
         self.isolation = isolation
         self.levels = levels
     }
@@ -109,6 +111,7 @@ public final class Deployments {
                         .isolationUnavailable,
                         "function.yaml asks for isolation '\(wanted.rawValue)', and this host gives: \(possible)")))
         }
+        do throws(Problem) { try vault.check(settings) } catch { return then(.failure(error)) }
         let last = engine.catalog.functions[settings.name]?.latest.number
         let trial = FunctionVersion(
             number: last?.next ?? VersionNumber(1)!, settings: settings, package: package.digest,

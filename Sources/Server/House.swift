@@ -27,6 +27,8 @@ final class House {
     private let launcherProcess: LauncherProcess
     private let store: Store
     private let packages: PackageStore
+    /// Opens the secrets of a worker that starts: `vault.values(of: settings.secrets)`.
+    private let vault: SecretVault
     private let engine: Engine
     private let functionDoor: FunctionDoor
     private let controlDoor: ControlDoor
@@ -57,6 +59,8 @@ final class House {
             try PackageStore(directory: options.dataDirectory + "/packages")
         }
         self.packages = packages
+        let vault = try Self.vault(options, store)
+        self.vault = vault
         let workers = LaunchedWorkers(loop: loop, launcher: launcher) { packages.codeFolder(of: $0) }
         engine = Engine(
             catalog: store.catalog, clock: loop.clock, timers: loop.timers,
@@ -65,9 +69,9 @@ final class House {
         scheduler = Scheduling.make(store: store, engine: engine, loop: loop, log: log)
         functionDoor = FunctionDoor(engine: engine)
         controlDoor = ControlDoor(
-            engine: engine, store: store, packages: packages, scheduler: scheduler,
+            engine: engine, store: store, packages: packages, vault: vault, scheduler: scheduler,
             deployments: Deployments(
-                loop: loop, engine: engine, store: store, packages: packages, isolation: isolation,
+                loop: loop, engine: engine, store: store, packages: packages, vault: vault, isolation: isolation,
                 levels: launcher.levels),
             facts: ServerFacts(
                 version: Release.version, isolation: isolation, listen: [], baseURL: "",
@@ -77,6 +81,14 @@ final class House {
             invoke: { [functionDoor] in functionDoor.invoke($0, $1) },
             promise: { [functionDoor] in functionDoor.promise($0, $1, path: [UInt8(ascii: "/")]) })
         store.onCatalog = { [engine] in engine.adopt($0) }
+    }
+
+    private static func vault(_ options: ServerOptions, _ store: Store) throws(StartError) -> SecretVault {
+        let file = options.secretKeyFile ?? options.dataDirectory + "/secret.key"
+        return try StartError.wrap("secret key") { () throws(SecretKeyError) in
+            let key = try SecretKey.load(file, mayCreate: !SecretVault.isNeeded(by: store))
+            return SecretVault(store: store, key: key)
+        }
     }
 
     private static func recorder(_ store: Store, _ log: Logger) -> Recorder {
@@ -110,6 +122,7 @@ final class House {
             exitCode = 1
             stop()
         }
+        warnOfUnreadableSecrets()
         resumePromised(after: nil)
         scheduler.start()
         engine.warmMinimums()
@@ -189,6 +202,15 @@ final class House {
                 resumePromised(after: last.id)
             }
         }
+    }
+
+    /// A key file that was replaced is better noticed now than by the first function that needs a secret.
+    private func warnOfUnreadableSecrets() {
+        let names = vault.unreadable
+        guard !names.isEmpty else { return }
+        log.warning(
+            "secrets can't be read with this secret key; start with the right one, or set them anew",
+            metadata: ["secrets": "\(names.map(\.text).joined(separator: ","))"])
     }
 
     private func sweepPackages() {

@@ -13,6 +13,8 @@ public struct ServerOptions: Sendable {
     /// A file of tokens for the control API, a line each: TOKEN PROJECT admin|member. None: no token is asked for,
     /// which is only allowed on loopback.
     public var tokensFile: String?
+    /// The file with the key that secrets are sealed with. None: `secret.key` in the data folder, made when missing.
+    public var secretKeyFile: String?
     /// The interpreter of the runtime python3.
     public var pythonPath: String
     /// How long executions in hand may take to end at shutdown. Default 30 s.
@@ -23,12 +25,14 @@ public struct ServerOptions: Sendable {
     public init(
         listen: [String] = ["localhost:8080"], dataDirectory: String = "taibai-data",
         isolation: String = IsolationLevel.process.rawValue, tokensFile: String? = nil,
-        pythonPath: String = "/usr/bin/python3", drainTimeout: Duration = .seconds(30), logFormat: String = "text"
+        secretKeyFile: String? = nil, pythonPath: String = "/usr/bin/python3",
+        drainTimeout: Duration = .seconds(30), logFormat: String = "text"
     ) {
         self.listen = listen
         self.dataDirectory = dataDirectory
         self.isolation = isolation
         self.tokensFile = tokensFile
+        self.secretKeyFile = secretKeyFile
         self.pythonPath = pythonPath
         self.drainTimeout = drainTimeout
         self.logFormat = logFormat
