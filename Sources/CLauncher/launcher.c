@@ -276,7 +276,7 @@ static void prepare_for_next(struct launcher *l) {
     groups_tidy(l);
     if (scratch_tidy(l)) return;
     bool must_make = l->is_sealed && l->sandboxes_waiting < SANDBOXES_WAITING_MAX;
-    l->must_refill = must_make && sandbox_make(l) == TAIBAI_STEP_NONE;
+    l->must_refill = must_make && sandbox_make(l, false) == TAIBAI_STEP_NONE;
 }
 
 // A worker of which the kernel has killed a process for want of memory ends as a whole.

@@ -82,7 +82,7 @@ static uint32_t give_own(struct launcher *l, struct worker *worker, struct hand_
 
 static uint32_t give_sandbox(struct launcher *l, struct worker *worker, struct hand_over *to) {
     uint32_t step;
-    worker->sandbox = sandbox_take(l, &step);
+    worker->sandbox = sandbox_take(l, worker->request.egress == TAIBAI_EGRESS_OPEN, &step);
     l->must_refill = true;
     if (!worker->sandbox) return step;
     if (!give_copy(to, worker->sandbox->pidfd, CHILD_SANDBOX)) return TAIBAI_STEP_DESCRIPTORS;

@@ -129,11 +129,11 @@ static void place_mount(struct taibai_order *order, uint32_t step, int mount, co
 }
 
 static void join_sandbox(struct taibai_order *order, const struct taibai_worker_plan *plan) {
-    const uint64_t namespaces =
-        CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+    const uint64_t namespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+    bool has_network = plan->egress != TAIBAI_EGRESS_OPEN && taibai_has_layer("net-ns");
     char options[96];
     call(order, TAIBAI_STEP_JOIN_NAMESPACES, 0, SYS_setns, CHILD_SANDBOX,
-        taibai_has_layer("net-ns") ? namespaces : namespaces & ~(uint64_t)CLONE_NEWNET, 0, 0, 0);
+        has_network ? namespaces | CLONE_NEWNET : namespaces, 0, 0, 0);
     uint64_t size = taibai_has_layer("tmpfs") ? plan->limits->scratch_bytes : 1ull << 34;
     snprintf(options, sizeof options, "size=%llu,nr_inodes=%d,mode=1777,uid=%d,gid=%d",
         (unsigned long long)size, SCRATCH_INODES_MAX, INNER_USER, INNER_USER);

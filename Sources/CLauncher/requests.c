@@ -80,8 +80,7 @@ static void start_worker(struct launcher *l, const struct taibai_request *reques
     if (unpacks ? count != 4 : count != 2 && count != 3) return refuse(l, request, TAIBAI_STEP_DESCRIPTORS, EBADF);
     if (!gives_level(l, request->level)) return refuse(l, request, TAIBAI_STEP_LEVEL, EOPNOTSUPP);
     // A proxy listens in a sandbox's network, and secrets are mounted in a sandbox.
-    if (request->egress > TAIBAI_EGRESS_OPEN || (request->egress == TAIBAI_EGRESS_PROXY && !l->is_sealed)
-        || (request->egress == TAIBAI_EGRESS_OPEN && l->is_sealed)) {
+    if (request->egress > TAIBAI_EGRESS_OPEN || (request->egress == TAIBAI_EGRESS_PROXY && !l->is_sealed)) {
         return refuse(l, request, TAIBAI_STEP_EGRESS, EOPNOTSUPP);
     }
     if (count == 3 && !l->is_sealed) return refuse(l, request, TAIBAI_STEP_SECRETS, EOPNOTSUPP);

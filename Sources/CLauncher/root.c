@@ -128,14 +128,16 @@ static bool make_files(void) {
     return write_file("etc/passwd", "root:x:0:0:root:/:/usr/sbin/nologin\nfunction:x:1000:1000::/tmp:/bin/sh\n")
         && write_file("etc/group", "root:x:0:\nfunction:x:1000:\n")
         && write_file("etc/hosts", "127.0.0.1 localhost\n::1 localhost\n")
-        && write_file("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n")
-        && write_file("etc/resolv.conf", "");
+        && write_file("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n");
 }
 
-// What else programs commonly need of /etc: where libraries are, which certificates to trust, which awk is meant.
+// What else programs commonly need of /etc: where libraries are, who resolves names (for workers with the host's network),
+// which certificates to trust, which awk is meant.
 static bool show_settings(void) {
-    if (access("/etc/ld.so.cache", F_OK) == 0) {
-        if (!write_file("etc/ld.so.cache", "") || !bind("/etc/ld.so.cache", "etc/ld.so.cache", read_only)) return false;
+    static const char *const files[] = {"/etc/ld.so.cache", "/etc/resolv.conf"};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        if (access(files[i], F_OK) < 0) continue;
+        if (!write_file(files[i] + 1, "") || !bind(files[i], files[i] + 1, read_only)) return false;
     }
     static const char *const folders[] = {"/etc/ssl/certs", "/etc/alternatives"};
     for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {

@@ -73,11 +73,13 @@ static bool give_up_privileges(bool is_privileged) {
 }
 
 // Sets up the namespaces. Returns the step that failed, with errno.
-static uint32_t prepare_sandbox(bool is_privileged, int *listener) {
+static uint32_t prepare_sandbox(bool is_privileged, bool is_open, int *listener) {
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) return TAIBAI_STEP_PARENT_DEATH;
-    if (!bring_up_loopback()) return TAIBAI_STEP_LOOPBACK;
-    *listener = listen_for_proxy();
-    if (*listener < 0) return TAIBAI_STEP_LISTENER;
+    if (!is_open) {
+        if (!bring_up_loopback()) return TAIBAI_STEP_LOOPBACK;
+        *listener = listen_for_proxy();
+        if (*listener < 0) return TAIBAI_STEP_LISTENER;
+    }
     if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "subset=pid") < 0) {
         return TAIBAI_STEP_MOUNT_PROC;
     }
@@ -100,11 +102,11 @@ _Noreturn static void reap_for_ever(void) {
     }
 }
 
-_Noreturn static void run_init(int socket, bool is_privileged) {
+_Noreturn static void run_init(int socket, bool is_privileged, bool is_open) {
     char go;
     if (recv(socket, &go, 1, 0) != 1) _exit(0);
     int listener = -1;
-    struct taibai_report report = {.step = prepare_sandbox(is_privileged, &listener)};
+    struct taibai_report report = {.step = prepare_sandbox(is_privileged, is_open, &listener)};
     report.error = report.step ? errno : 0;
     prctl(PR_SET_NAME, "taibai-init");
     taibai_send(socket, &report, sizeof report, &listener, listener >= 0 ? 1 : 0);
@@ -155,14 +157,14 @@ static uint32_t wait_for_init(int socket, int *listener) {
 }
 
 static uint32_t start_init(struct launcher *l, struct sandbox *sandbox) {
-    const uint64_t namespaces = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS
-        | CLONE_NEWCGROUP;
+    uint64_t namespaces = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+    if (!sandbox->is_open) namespaces |= CLONE_NEWNET;
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) return TAIBAI_STEP_DESCRIPTORS;
     sandbox->pid = taibai_clone(namespaces, -1, &sandbox->pidfd);
     if (sandbox->pid == 0) {
         close(ends[0]);
-        run_init(ends[1], !l->is_unprivileged);
+        run_init(ends[1], !l->is_unprivileged, sandbox->is_open);
     }
     uint32_t step = sandbox->pid < 0 ? TAIBAI_STEP_CLONE : TAIBAI_STEP_NONE;
     int error = errno;
@@ -181,9 +183,9 @@ static uint32_t start_init(struct launcher *l, struct sandbox *sandbox) {
     return step;
 }
 
-/// Makes a sandbox and lets it wait. Returns the step that failed, with errno, or TAIBAI_STEP_NONE. Blocks for about a
+/// Makes a sandbox, with the host's network or one of its own, and lets it wait. Returns the step that failed, with errno, or TAIBAI_STEP_NONE. Blocks for about a
 /// millisecond.
-uint32_t sandbox_make(struct launcher *l) {
+uint32_t sandbox_make(struct launcher *l, bool is_open) {
     struct sandbox *sandbox = l->sandboxes;
     struct sandbox *end = l->sandboxes + TAIBAI_WORKERS_MAX;
     while (sandbox < end && sandbox->state != SANDBOX_NONE) sandbox++;
@@ -191,7 +193,7 @@ uint32_t sandbox_make(struct launcher *l) {
         errno = ENOSPC;
         return TAIBAI_STEP_WORKER_TABLE;
     }
-    *sandbox = (struct sandbox){.listener = -1, .pidfd = -1};
+    *sandbox = (struct sandbox){.listener = -1, .pidfd = -1, .is_open = is_open};
     uint32_t step = start_init(l, sandbox);
     if (step) {
         int error = errno;
@@ -202,19 +204,19 @@ uint32_t sandbox_make(struct launcher *l) {
         return step;
     }
     sandbox->state = SANDBOX_WAITING;
-    l->sandboxes_waiting++;
+    if (!is_open) l->sandboxes_waiting++;
     return TAIBAI_STEP_NONE;
 }
 
 /// A sandbox for one worker, made now if none waits. NULL with `*step` and errno when none can be made.
-struct sandbox *sandbox_take(struct launcher *l, uint32_t *step) {
+struct sandbox *sandbox_take(struct launcher *l, bool is_open, uint32_t *step) {
     *step = TAIBAI_STEP_NONE;
-    if (l->sandboxes_waiting == 0) *step = sandbox_make(l);
+    if (is_open || l->sandboxes_waiting == 0) *step = sandbox_make(l, is_open);
     if (*step) return NULL;
     struct sandbox *sandbox = l->sandboxes;
-    while (sandbox->state != SANDBOX_WAITING) sandbox++;
+    while (sandbox->state != SANDBOX_WAITING || sandbox->is_open != is_open) sandbox++;
     sandbox->state = SANDBOX_USED;
-    l->sandboxes_waiting--;
+    if (!is_open) l->sandboxes_waiting--;
     return sandbox;
 }
 
@@ -228,7 +230,7 @@ void sandbox_close(struct sandbox *sandbox) {
 /// Kills every process in the sandbox. Its place is free when the init has been waited for.
 void sandbox_end(struct launcher *l, struct sandbox *sandbox) {
     if (!sandbox || sandbox->state == SANDBOX_NONE || sandbox->state == SANDBOX_ENDING) return;
-    if (sandbox->state == SANDBOX_WAITING) l->sandboxes_waiting--;
+    if (sandbox->state == SANDBOX_WAITING && !sandbox->is_open) l->sandboxes_waiting--;
     kill(sandbox->pid, SIGKILL);
     sandbox_close(sandbox);
     sandbox->state = SANDBOX_ENDING;
@@ -244,7 +246,7 @@ struct sandbox *sandbox_by_pid(struct launcher *l, pid_t pid) {
 
 /// Its init has ended, and with it everything in it; it has been waited for.
 void sandbox_ended(struct launcher *l, struct sandbox *sandbox) {
-    if (sandbox->state == SANDBOX_WAITING) l->sandboxes_waiting--;
+    if (sandbox->state == SANDBOX_WAITING && !sandbox->is_open) l->sandboxes_waiting--;
     sandbox_close(sandbox);
     sandbox->state = SANDBOX_NONE;
     sandbox->pid = 0;

@@ -48,6 +48,8 @@ struct sandbox {
     int pidfd;
     // For the egress proxy, in the sandbox's network.
     int listener;
+    // Its network is the host's.
+    bool is_open;
 };
 
 enum group_state { GROUP_NONE, GROUP_FREE, GROUP_USED };
@@ -150,8 +152,8 @@ void begin_trial(struct launcher *l, uint32_t level);
 uint32_t order_make(struct launcher *l, struct worker *worker, struct taibai_order *order, int *descriptors);
 
 // sandbox.c
-uint32_t sandbox_make(struct launcher *l);
-struct sandbox *sandbox_take(struct launcher *l, uint32_t *step);
+uint32_t sandbox_make(struct launcher *l, bool is_open);
+struct sandbox *sandbox_take(struct launcher *l, bool is_open, uint32_t *step);
 void sandbox_close(struct sandbox *sandbox);
 void sandbox_end(struct launcher *l, struct sandbox *sandbox);
 struct sandbox *sandbox_by_pid(struct launcher *l, pid_t pid);

@@ -22,6 +22,15 @@ public struct RemoteFunction: Sendable {
     public var queueLengthMax: Int? { json["queueLengthMax"]?.int }
     public var bodyMax: String { json["bodyMax"]?.string ?? "" }
     public var isolation: String { json["isolation"]?.string ?? "" }
+    /// `none`, `open`, or a target each.
+    public var egress: [String] { (json["egress"]?.array ?? []).compactMap(\.string) }
+    public var lifetime: String { json["lifetime"]?.string ?? "" }
+    /// Size of a worker's /tmp.
+    public var scratchMax: String { json["tmp"]?.string ?? "" }
+    public var processesMax: Int? { json["processes"]?.int }
+    /// The names of the secrets it is given.
+    public var secrets: [String] { (json["secrets"]?.array ?? []).compactMap(\.string) }
+    public var exportsSecrets: Bool { json["secretEnv"]?.bool ?? false }
     /// Those that point to this version.
     public var aliases: [String] { (json["aliases"]?.array ?? []).compactMap(\.string) }
     public var description: String { json["description"]?.string ?? "" }
@@ -149,6 +158,17 @@ public struct RemoteLogPage: Sendable {
         guard let next = json["next"], next != .null else { return nil }
         return next.string ?? next.description
     }
+}
+
+/// What may be known of a secret.
+public struct RemoteSecret: Sendable {
+    public let json: JSON
+
+    public var name: String { json["name"]?.string ?? "" }
+    /// When it was set for the first time.
+    public var createdAt: WallTime? { json.time("createdAt") }
+    /// When its value was set last.
+    public var updatedAt: WallTime? { json.time("updatedAt") }
 }
 
 /// One runtime of the server.

@@ -62,6 +62,7 @@ public final class ControlDoor {
     let engine: Engine
     let store: Store
     let packages: PackageStore
+    let vault: SecretVault
     let scheduler: JobScheduler
     let deployments: Deployments
     public var facts: ServerFacts
@@ -73,20 +74,22 @@ public final class ControlDoor {
     private var routes: [Route] = []
 
     public init(
-        engine: Engine, store: Store, packages: PackageStore, scheduler: JobScheduler, deployments: Deployments,
-        facts: ServerFacts, tokens: Tokens, invoke: @escaping (Exchange, FunctionReference) -> Void,
+        engine: Engine, store: Store, packages: PackageStore, vault: SecretVault, scheduler: JobScheduler,
+        deployments: Deployments, facts: ServerFacts, tokens: Tokens,
+        invoke: @escaping (Exchange, FunctionReference) -> Void,
         promise: @escaping (Exchange, FunctionVersion) -> Void
     ) {
         self.engine = engine
         self.store = store
         self.packages = packages
+        self.vault = vault
         self.scheduler = scheduler
         self.deployments = deployments
         self.facts = facts
         self.tokens = tokens
         self.invoke = invoke
         self.promise = promise
-        routes = functionRoutes + executionRoutes + jobRoutes + serverRoutes
+        routes = functionRoutes + executionRoutes + jobRoutes + secretRoutes + serverRoutes
     }
 
     /// Serves the request, whatever its path.

@@ -19,25 +19,31 @@ public final class Deployments {
     private let engine: Engine
     private let store: Store
     private let packages: PackageStore
+    private let vault: SecretVault
     private let isolation: IsolationLevel
     private let levels: Set<IsolationLevel>
+    private let allowsHostNetwork: Bool
     private let unpackArchive: (IncomingPackage, @escaping (Problem?) -> Void) -> Void
     private var running = 0
 
     /// - Parameters:
     ///   - isolation: what the server runs functions with that demand nothing.
     ///   - levels: what this server gives.
+    ///   - allowsHostNetwork: whether a function may have the host's network.
     ///   - unpack: takes an archive apart in a process of its own, and tells what is wrong with it, or nil.
     public init(
-        loop: Loop, engine: Engine, store: Store, packages: PackageStore, isolation: IsolationLevel,
-        levels: Set<IsolationLevel>, unpack: @escaping (IncomingPackage, @escaping (Problem?) -> Void) -> Void
+        loop: Loop, engine: Engine, store: Store, packages: PackageStore, vault: SecretVault,
+        isolation: IsolationLevel, levels: Set<IsolationLevel>, allowsHostNetwork: Bool,
+        unpack: @escaping (IncomingPackage, @escaping (Problem?) -> Void) -> Void
     ) {
         self.loop = loop
         self.engine = engine
         self.store = store
         self.packages = packages
+        self.vault = vault
         self.isolation = isolation
         self.levels = levels
+        self.allowsHostNetwork = allowsHostNetwork
         unpackArchive = unpack
     }
 
@@ -127,6 +133,31 @@ public final class Deployments {
         }
     }
 
+    /// What the function asks for beside its level that this level, or this server, does not give.
+    private func unavailable(_ settings: FunctionSettings) -> Problem? {
+        let level = settings.isolation ?? isolation
+        if level != .sealed, !settings.secrets.isEmpty, !settings.exportsSecrets {
+            return Problem(
+                .isolationUnavailable,
+                "secrets: they are files only at isolation 'sealed', and this function runs '\(level.rawValue)'; set "
+                    + "isolation: sealed, or secretEnv: true to have them as variables")
+        }
+        switch settings.egress {
+        case .none: return nil
+        case .proxy where level == .sealed: return nil
+        case .proxy:
+            return Problem(
+                .isolationUnavailable,
+                "egress: a list of targets needs isolation 'sealed', and this function runs '\(level.rawValue)'")
+        case .open where allowsHostNetwork || level == .process: return nil
+        case .open:
+            return Problem(
+                .isolationUnavailable,
+                "egress: open gives a function the network of this host, which this server does not allow; name what it "
+                    + "needs, such as egress: [api.example.com:443], or start the server with --allow-host-network")
+        }
+    }
+
     private func tryOut(
         _ settings: FunctionSettings, _ package: StoredPackage,
         then: @escaping (Result<FunctionVersion, Problem>) -> Void
@@ -139,6 +170,8 @@ public final class Deployments {
                         .isolationUnavailable,
                         "function.yaml asks for isolation '\(wanted.rawValue)', and this server gives: \(possible)")))
         }
+        do throws(Problem) { try vault.check(settings) } catch { return then(.failure(error)) }
+        if let problem = unavailable(settings) { return then(.failure(problem)) }
         let last = engine.catalog.functions[settings.name]?.latest.number
         let trial = FunctionVersion(
             number: last?.next ?? VersionNumber(1)!, settings: settings, package: package.digest,

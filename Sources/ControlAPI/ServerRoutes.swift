@@ -24,6 +24,7 @@ extension ControlDoor {
             "packageEntries": String(packages.entries),
             "workers": String(Host.workersMax), "logPerExecution": ByteCount(bytes: Pool.logBytesMax).description,
             "jobInput": ByteCount(bytes: Job.inputBytesMax).description,
+            "secrets": String(SecretVault.secretsMax), "secret": ByteCount(bytes: SecretValue.bytesMax).description,
             "executionsKept": String(Retention.standard.executions),
             "logLinesKept": String(Retention.standard.logLines),
         ]

@@ -21,7 +21,14 @@ struct FunctionView: Encodable {
     let version, concurrency, min, max, queueLengthMax: Int
     let bodyMax, idleTimeout: String
     let env: [String: String]
-    let isolation, description: String
+    let isolation: String
+    /// One of `none` and `open`, or the targets: a list in any case, so that programs need not look which it is.
+    let egress: [String]
+    let lifetime, tmp: String
+    let processes: Int
+    let secrets: [String]
+    let secretEnv: Bool
+    let description: String
     let showErrors: Bool
     let url, package: String
     let packageSize: Int
@@ -45,6 +52,12 @@ struct FunctionView: Encodable {
         idleTimeout = DurationText.format(settings.idleTimeout)
         env = settings.environment
         self.isolation = (settings.isolation ?? isolation).rawValue
+        egress = settings.egress.texts
+        lifetime = settings.lifetime.rawValue
+        tmp = settings.scratchMax.description
+        processes = settings.processesMax
+        secrets = settings.secrets.map(\.text)
+        secretEnv = settings.exportsSecrets
         description = settings.description
         showErrors = settings.showsErrors
         url = "\(baseURL)/function/\(settings.name)"

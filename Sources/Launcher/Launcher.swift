@@ -78,7 +78,7 @@ public final class Launcher {
     /// - Parameter secrets: names and values that it finds as files; only at level `sealed`.
     /// - Precondition: no worker with this number was ordered before.
     public func start(
-        _ order: WorkerOrder, secrets: [(name: String, value: [UInt8])] = [],
+        _ order: WorkerOrder, secrets: [(name: SecretName, value: SecretValue)] = [],
         started: @escaping WorkerSource.Started, exited: @escaping WorkerSource.Exited
     ) {
         var descriptors: [Int32] = []
@@ -127,13 +127,17 @@ public final class Launcher {
     }
 
     /// The layout is told by launcher.h.
-    private static func memoryFile(of secrets: [(name: String, value: [UInt8])]) -> Int32 {
+    private static func memoryFile(of secrets: [(name: SecretName, value: SecretValue)]) -> Int32 {
+        let length = secrets.reduce(0) { $0 + Int(TAIBAI_SECRET_HEADER) + $1.name.text.utf8.count + $1.value.count }
         var bytes: [UInt8] = []
+        // Once, so that no copy of a value is left where the array was before.
+        bytes.reserveCapacity(length)
         for (name, value) in secrets {
-            for count in [UInt32(name.utf8.count), UInt32(value.count)] {
+            for count in [UInt32(name.text.utf8.count), UInt32(value.count)] {
                 withUnsafeBytes(of: count.littleEndian) { bytes += $0 }
             }
-            bytes += Array(name.utf8) + value
+            bytes += name.text.utf8
+            value.withBytes { bytes += $0 }
         }
         defer { bytes.withUnsafeMutableBytes { explicit_bzero($0.baseAddress!, $0.count) } }
         return taibai_memory_file("taibai-secrets", bytes, bytes.count)

@@ -9,7 +9,8 @@ public enum Manifest {
     public static let bytesMax = 64 << 10
 
     /// All keys, in the order people write them. `env` is a mapping in the file, and as a parameter `env=NAME=VALUE`,
-    /// which may be given several times.
+    /// which may be given several times. `egress` and `secrets` are lists in the file, and as a parameter one text with
+    /// commas, such as `secrets=DB_PASSWORD,API_KEY`.
     public static let keys = ManifestKey.allCases.map(\.rawValue)
 
     /// Reads a function.yaml.

@@ -46,13 +46,21 @@ enum ManifestFile {
                 throw ManifestError(place(keyNode), key: shown(name), ManifestKey.unknown(name))
             }
             try refuseReference(valueNode)
-            let value: Setting.Value =
-                key == .env
-                ? .variables(try variables(valueNode))
-                : .text(try text(valueNode, key: key.rawValue, expected: key.expectation))
-            settings.append(Setting(key: key, value: value, place: place(valueNode)))
+            settings.append(Setting(key: key, value: try value(valueNode, of: key), place: place(valueNode)))
         }
         return settings
+    }
+
+    private static func value(_ node: Node, of key: ManifestKey) throws(ManifestError) -> Setting.Value {
+        if key == .env { return .variables(try variables(node)) }
+        guard key.isList, let sequence = node.sequence else {
+            return .text(try text(node, key: key.rawValue, expected: key.expectation))
+        }
+        var texts: [(text: String, place: ManifestError.Place)] = []
+        for item in sequence {
+            texts.append((try text(item, key: key.rawValue, expected: key.expectation), place(item)))
+        }
+        return .texts(texts)
     }
 
     private static func variables(

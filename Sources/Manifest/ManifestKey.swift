@@ -5,7 +5,10 @@ import Model
 /// A key of function.yaml.
 enum ManifestKey: String, CaseIterable {
     case name, runtime, handler, contract, memory, timeout, concurrency, min, max, queueLengthMax, bodyMax, idleTimeout
-    case env, isolation, description, showErrors
+    case env, isolation, egress, lifetime, tmp, processes, secrets, secretEnv, description, showErrors
+
+    /// Whether its value is a list of texts; one text with commas between them means the same.
+    var isList: Bool { self == .egress || self == .secrets }
 
     /// What a value looks like, for the person who wrote another.
     var expectation: String {
@@ -14,13 +17,16 @@ enum ManifestKey: String, CaseIterable {
         case .runtime: Self.words(RuntimeName.allCases)
         case .handler: "module.function such as main.handler (python3), or the path of a program (exec)"
         case .contract: Self.words(Contract.allCases)
-        case .memory, .bodyMax: "a size with its unit, such as 128MiB"
+        case .memory, .bodyMax, .tmp: "a size with its unit, such as 128MiB"
         case .timeout, .idleTimeout: "a duration with its unit, such as 30s or 1m30s"
-        case .concurrency, .min, .max, .queueLengthMax: "a whole number, such as 4"
+        case .concurrency, .min, .max, .queueLengthMax, .processes: "a whole number, such as 4"
         case .env: "a mapping of names to values, such as LEVEL: debug"
         case .isolation: Self.words(IsolationLevel.allCases)
+        case .egress: "none, open or a list of host:port, such as [api.example.com:443]"
+        case .lifetime: Self.words(WorkerLifetime.allCases)
+        case .secrets: "a list of secrets' names, such as [DB_PASSWORD]"
         case .description: "a text"
-        case .showErrors: "true or false"
+        case .showErrors, .secretEnv: "true or false"
         }
     }
 
@@ -37,7 +43,9 @@ enum ManifestKey: String, CaseIterable {
         "workersmax": .max, "workers": .max, "queue": .queueLengthMax, "queuesize": .queueLengthMax,
         "maxbody": .bodyMax, "bodysize": .bodyMax,
         "idle_timeout": .idleTimeout, "deadline": .timeout, "show_errors": .showErrors, "showserrors": .showErrors,
-        "title": .description, "sandbox": .isolation,
+        "title": .description, "sandbox": .isolation, "network": .egress, "outbound": .egress, "reuse": .lifetime,
+        "tmpsize": .tmp, "scratch": .tmp, "disk": .tmp, "ephemeralstorage": .tmp, "pids": .processes,
+        "pidsmax": .processes, "threads": .processes, "secretsenv": .secretEnv, "secret_env": .secretEnv,
     ]
 
     /// What to say about a key that is none.

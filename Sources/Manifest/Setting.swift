@@ -7,6 +7,8 @@ struct Setting {
         case text(String)
         /// Of `env` only: variables with the place of each.
         case variables([(name: String, text: String, place: ManifestError.Place)])
+        /// Of keys that are lists: each text with its place.
+        case texts([(text: String, place: ManifestError.Place)])
     }
 
     let key: ManifestKey

@@ -6,15 +6,31 @@ import Model
 /// Gathers settings, later ones over earlier ones.
 struct SettingsDraft {
     private var texts: [ManifestKey: (text: String, place: ManifestError.Place)] = [:]
+    private var lists: [ManifestKey: [(text: String, place: ManifestError.Place)]] = [:]
     private var environment: [String: String] = [:]
-    private var environmentPlace = ManifestError.Place.none
+    /// Where each key was written last.
+    private var places: [ManifestKey: ManifestError.Place] = [:]
 
     mutating func set(_ setting: Setting) throws(ManifestError) {
+        places[setting.key] = setting.place
         switch setting.value {
+        case .text(let text) where setting.key.isList:
+            lists[setting.key] = Self.parts(of: text).map { ($0, setting.place) }
         case .text(let text): texts[setting.key] = (text, setting.place)
+        case .texts(let texts): lists[setting.key] = texts
         case .variables(let variables):
-            environmentPlace = setting.place
             for variable in variables { environment[variable.name] = variable.text }
+        }
+    }
+
+    /// What stands between the commas, without the blanks around it; nothing for an empty text.
+    private static func parts(of text: String) -> [String] {
+        guard text.contains(where: { !$0.isWhitespace }) else { return [] }
+        return text.split(separator: ",", omittingEmptySubsequences: false).map { part in
+            var part = part
+            while part.first?.isWhitespace == true { part.removeFirst() }
+            while part.last?.isWhitespace == true { part.removeLast() }
+            return String(part)
         }
     }
 
@@ -32,17 +48,60 @@ struct SettingsDraft {
         try setOptional(.bodyMax, \.bodyMaxSetting, of: &settings) { ByteCount($0) }
         try set(.idleTimeout, \.idleTimeout, of: &settings, DurationText.parse)
         try setOptional(.isolation, \.isolation, of: &settings, Self.word)
+        try set(.lifetime, \.lifetime, of: &settings, Self.word)
+        try set(.tmp, \.scratchMax, of: &settings) { ByteCount($0) }
+        try set(.processes, \.processesMax, of: &settings, Self.number)
+        try set(.secretEnv, \.exportsSecrets, of: &settings, Self.flag)
+        if let egress = try egress() { settings.egress = egress }
+        if let secrets = try secrets() { settings.secrets = secrets }
         try set(.description, \.description, of: &settings) { $0 }
-        try set(.showErrors, \.showsErrors, of: &settings) { ["true": true, "false": false][$0] }
+        try set(.showErrors, \.showsErrors, of: &settings, Self.flag)
         settings.environment = environment
         do throws(SettingError) {
             try settings.check()
         } catch {
-            let key = ManifestKey(rawValue: error.key)
-            let place = key == .env ? environmentPlace : key.flatMap { texts[$0]?.place }
+            let place = ManifestKey(rawValue: error.key).flatMap { places[$0] }
             throw ManifestError(place ?? .none, key: error.key, error.reason)
         }
         return settings
+    }
+
+    private func egress() throws(ManifestError) -> Egress? {
+        guard let items = lists[.egress] else { return nil }
+        guard let first = items.first else {
+            throw ManifestError(
+                places[.egress] ?? .none, key: ManifestKey.egress.rawValue,
+                "expected \(ManifestKey.egress.expectation), not nothing")
+        }
+        // `none` and `open` stand for themselves.
+        if items.count == 1, let word = Egress(word: first.text) { return word }
+        var targets: [EgressTarget] = []
+        for (text, place) in items {
+            guard Egress(word: text) == nil else {
+                throw ManifestError(place, key: "egress", "'\(text)' stands alone, without targets beside it")
+            }
+            do throws(SettingError) {
+                targets.append(try EgressTarget(text))
+            } catch {
+                // What can't be shown, and what looks like neither a target nor a word, is answered with all there is.
+                guard text.contains(":"), text == shown(text) else { throw Self.wrong(.egress, text, place) }
+                throw ManifestError(place, key: error.key, error.reason)
+            }
+        }
+        return .proxy(targets)
+    }
+
+    private func secrets() throws(ManifestError) -> [SecretName]? {
+        guard let items = lists[.secrets] else { return nil }
+        var names: [SecretName] = []
+        for (text, place) in items {
+            do throws(SecretNameError) {
+                names.append(try SecretName(text))
+            } catch {
+                throw ManifestError(place, key: ManifestKey.secrets.rawValue, "\(error): '\(shown(text))'")
+            }
+        }
+        return names
     }
 
     private func name() throws(ManifestError) -> FunctionName {
@@ -97,7 +156,9 @@ struct SettingsDraft {
             case .runtime: RuntimeName.allCases.map(\.rawValue)
             case .contract: Contract.allCases.map(\.rawValue)
             case .isolation: IsolationLevel.allCases.map(\.rawValue)
-            case .showErrors: ["true", "false"]
+            case .lifetime: WorkerLifetime.allCases.map(\.rawValue)
+            case .egress: Egress.words
+            case .showErrors, .secretEnv: ["true", "false"]
             default: [String]()
             }
         let hint = Suggestion.nearest(to: text, among: words).map { "; did you mean '\($0)'?" } ?? ""
@@ -108,6 +169,8 @@ struct SettingsDraft {
     private static func word<Word: RawRepresentable>(_ text: String) -> Word? where Word.RawValue == String {
         Word(rawValue: text)
     }
+
+    private static func flag(_ text: String) -> Bool? { ["true": true, "false": false][text] }
 
     /// 1 to 9 digits, so that no range check can overflow.
     private static func number(_ text: String) -> Int? {

@@ -69,4 +69,38 @@ public enum Egress: Hashable, Sendable {
     case open
 
     public static let targetsMax = 64
+    /// The words that stand for the cases without targets.
+    public static let words = ["none", "open"]
+
+    /// Reads `none` or `open`, as the word that stands alone; nil for any other text.
+    public init?(word: String) {
+        switch word {
+        case "none": self = .none
+        case "open": self = .open
+        default: return nil
+        }
+    }
+
+    /// As in function.yaml: the word, or a text for each target.
+    public var texts: [String] {
+        switch self {
+        case .none: ["none"]
+        case .open: ["open"]
+        case .proxy(let targets): targets.map(\.description)
+        }
+    }
+
+    /// - Throws: ``SettingError`` when there are too few targets, too many, or one of them twice.
+    func check() throws(SettingError) {
+        guard case .proxy(let targets) = self else { return }
+        guard (1...Self.targetsMax).contains(targets.count) else {
+            throw SettingError(
+                key: "egress",
+                reason: "has \(targets.count) targets, 1 to \(Self.targetsMax) are allowed; write none for no network")
+        }
+        var seen: Set<EgressTarget> = []
+        if let twice = targets.first(where: { !seen.insert($0).inserted }) {
+            throw SettingError(key: "egress", reason: "'\(twice)' is there twice; write it once")
+        }
+    }
 }

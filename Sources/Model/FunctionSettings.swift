@@ -30,6 +30,14 @@ public enum IsolationLevel: String, Sendable, CaseIterable {
     case process
 }
 
+/// How long a worker lives.
+public enum WorkerLifetime: String, Sendable, CaseIterable {
+    /// It takes executions one after the other until nobody needs it any more.
+    case warm
+    /// It takes one execution and ends, so that none sees what another left behind.
+    case fresh
+}
+
 /// The settings of a function, frozen in each of its versions. Out-of-range values can't be made: see ``check()``.
 public struct FunctionSettings: Hashable, Sendable {
     public var name: FunctionName
@@ -58,6 +66,19 @@ public struct FunctionSettings: Hashable, Sendable {
     public var environment: [String: String]
     /// The isolation the function demands; nil takes what the server runs with.
     public var isolation: IsolationLevel?
+    /// Where its code may connect to. Default `none`.
+    public var egress: Egress
+    /// How long a worker lives; `fresh` needs a concurrency of 1. Default `warm`.
+    public var lifetime: WorkerLifetime
+    /// Size of the worker's private /tmp, which is in memory. 1 MiB … 64 GiB, default 64 MiB.
+    public var scratchMax: ByteCount
+    /// Processes and threads a worker may have at once. 1 … 10,000, default 64.
+    public var processesMax: Int
+    /// The secrets it is given, each as the file /run/secrets/NAME. At most 32, default none.
+    public var secrets: [SecretName]
+    /// Whether each of ``secrets`` is also an environment variable of its name. Default no: variables are seen by every
+    /// child process and end up in reports of crashes.
+    public var exportsSecrets: Bool
     /// Whether error type and message of a function that raised are shown to the caller.
     public var showsErrors: Bool
     public var description: String
@@ -77,6 +98,12 @@ public struct FunctionSettings: Hashable, Sendable {
         idleTimeout = .seconds(300)
         environment = [:]
         isolation = nil
+        egress = .none
+        lifetime = .warm
+        scratchMax = .mebibytes(64)
+        processesMax = 64
+        secrets = []
+        exportsSecrets = false
         showsErrors = false
         description = ""
     }
@@ -116,6 +143,9 @@ extension FunctionSettings {
     public static let workersMaxRange = 1...1000
     public static let queueLengthRange = 1...1_000_000
     public static let bodyMaxRange = ByteCount(bytes: 1)...ByteCount.mebibytes(64 << 10)
+    public static let scratchRange = ByteCount.mebibytes(1)...ByteCount.mebibytes(64 << 10)
+    public static let processesRange = 1...10_000
+    public static let secretsCountMax = 32
     public static let environmentBytesMax = 4096
     public static let environmentCountMax = 100
     public static let handlerLengthMax = 128
@@ -152,7 +182,15 @@ extension FunctionSettings {
         try require(
             description.utf8.count <= Self.descriptionLengthMax, "description",
             "has \(description.utf8.count) bytes, at most \(Self.descriptionLengthMax) are allowed")
+        try require(Self.scratchRange.contains(scratchMax), "tmp", "must be 1MiB to 64GiB, not \(scratchMax)")
+        try require(
+            Self.processesRange.contains(processesMax), "processes", "must be 1 to 10000, not \(processesMax)")
+        try require(
+            lifetime == .warm || concurrency == 1, "lifetime",
+            "fresh workers take one execution, so concurrency must be 1, not \(concurrency)")
+        try egress.check()
         try checkEnvironment()
+        try checkSecrets()
     }
 
     private func checkHandler() throws(SettingError) {
@@ -173,6 +211,22 @@ extension FunctionSettings {
                     key: "handler",
                     reason: "must be the path of a program inside the package, such as bootstrap, not '\(handler)'")
             }
+        }
+    }
+
+    private func checkSecrets() throws(SettingError) {
+        guard secrets.count <= Self.secretsCountMax else {
+            throw SettingError(
+                key: "secrets", reason: "has \(secrets.count) names, at most \(Self.secretsCountMax) are allowed")
+        }
+        var seen: Set<SecretName> = []
+        if let twice = secrets.first(where: { !seen.insert($0).inserted }) {
+            throw SettingError(key: "secrets", reason: "'\(twice)' is there twice; write it once")
+        }
+        if exportsSecrets, let taken = secrets.first(where: { environment[$0.text] != nil }) {
+            throw SettingError(
+                key: "secretEnv",
+                reason: "the variable \(taken) is also in env; take it out there, or give the secret another name")
         }
     }
 

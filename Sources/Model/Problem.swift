@@ -14,6 +14,7 @@ public enum ProblemCode: String, CaseIterable, Sendable {
     case versionNotFound = "version-not-found"
     case jobNotFound = "job-not-found"
     case executionNotFound = "execution-not-found"
+    case secretNotFound = "secret-not-found"
     case methodNotAllowed = "method-not-allowed"
     case alreadyExists = "already-exists"
     case inUse = "in-use"
@@ -26,6 +27,7 @@ public enum ProblemCode: String, CaseIterable, Sendable {
     case outOfMemory = "out-of-memory"
     case workerProtocol = "worker-protocol"
     case workerNotStarted = "worker-not-started"
+    case secretUnavailable = "secret-unavailable"
     case draining = "draining"
     case storeUnavailable = "store-unavailable"
     case timedOut = "timed-out"
@@ -38,14 +40,14 @@ public enum ProblemCode: String, CaseIterable, Sendable {
         case .badRequest, .invalidSchedule: 400
         case .invalidSettings, .invalidPackage, .handlerNotLoadable, .isolationUnavailable: 422
         case .unauthorized: 401
-        case .notFound, .functionNotFound, .versionNotFound, .jobNotFound, .executionNotFound: 404
+        case .notFound, .functionNotFound, .versionNotFound, .jobNotFound, .executionNotFound, .secretNotFound: 404
         case .methodNotAllowed: 405
         case .alreadyExists, .inUse: 409
         case .bodyTooLarge: 413
         case .queueFull: 429
         case .functionRaised, .internalFault: 500
         case .responseTooLarge, .badResponse, .workerExited, .outOfMemory, .workerProtocol: 502
-        case .workerNotStarted, .draining, .storeUnavailable: 503
+        case .workerNotStarted, .secretUnavailable, .draining, .storeUnavailable: 503
         case .timedOut: 504
         case .cancelled: 499
         }
@@ -74,6 +76,7 @@ public enum ProblemCode: String, CaseIterable, Sendable {
         case .versionNotFound: "There is no such version"
         case .jobNotFound: "There is no such job"
         case .executionNotFound: "There is no such execution"
+        case .secretNotFound: "There is no such secret"
         case .methodNotAllowed: "This path does not take this method"
         case .alreadyExists: "The name is taken"
         case .inUse: "Something else still uses it"
@@ -86,6 +89,7 @@ public enum ProblemCode: String, CaseIterable, Sendable {
         case .outOfMemory: "The worker ran out of memory"
         case .workerProtocol: "The worker broke the protocol"
         case .workerNotStarted: "No worker could be started"
+        case .secretUnavailable: "A secret of the function can't be read"
         case .draining: "The server is shutting down"
         case .storeUnavailable: "The store did not answer"
         case .timedOut: "The deadline passed"

@@ -27,6 +27,7 @@ final class House {
     private let doors: Doors
     private let store: Store
     private let packages: PackageStore
+    private let vault: SecretVault
     private let engine: Engine
     private let functionDoor: FunctionDoor
     private let controlDoor: ControlDoor
@@ -42,6 +43,8 @@ final class House {
         let doors: Doors
         let service: Doors.Service
         let data: DataFolder
+        /// From the file that the operator named; nil: the key in the data folder is used.
+        let secretKey: SecretKey?
     }
 
     /// Builds everything behind the doors.
@@ -63,7 +66,11 @@ final class House {
             try PackageStore(directory: foundations.data.packages)
         }
         self.packages = packages
-        let workers = LaunchedWorkers(loop: loop, launchers: launchers.byLevel)
+        let vault = try Self.vault(foundations, store)
+        self.vault = vault
+        let workers = LaunchedWorkers(
+            loop: loop, launchers: launchers.byLevel,
+            secrets: { names throws(Problem) in try vault.values(of: names) })
         engine = Engine(
             catalog: store.catalog, clock: loop.clock, timers: loop.timers,
             host: Host(cores: ProcessInfo.processInfo.activeProcessorCount), source: workers.source,
@@ -72,10 +79,11 @@ final class House {
         scheduler = Scheduling.make(store: store, engine: engine, loop: loop, log: log)
         functionDoor = FunctionDoor(engine: engine)
         controlDoor = ControlDoor(
-            engine: engine, store: store, packages: packages, scheduler: scheduler,
+            engine: engine, store: store, packages: packages, vault: vault, scheduler: scheduler,
             deployments: Deployments(
-                loop: loop, engine: engine, store: store, packages: packages, isolation: isolation,
-                levels: Set(foundations.launchers.levels), unpack: { unpacker.unpack($0, then: $1) }),
+                loop: loop, engine: engine, store: store, packages: packages, vault: vault, isolation: isolation,
+                levels: Set(foundations.launchers.levels), allowsHostNetwork: options.allowsHostNetwork,
+                unpack: { unpacker.unpack($0, then: $1) }),
             facts: ServerFacts(
                 version: Release.version, isolation: isolation,
                 levels: foundations.launchers.levels, limitsHolder: foundations.launchers.limitsHolder(at: isolation),
@@ -87,6 +95,15 @@ final class House {
             promise: { [functionDoor] in functionDoor.promise($0, $1, path: [UInt8(ascii: "/")]) })
         store.onCatalog = { [engine] in engine.adopt($0) }
         foundations.service.handle = { [unowned self] in serve($0) }
+    }
+
+    private static func vault(_ foundations: Foundations, _ store: Store) throws(StartError) -> SecretVault {
+        if let key = foundations.secretKey { return SecretVault(store: store, key: key) }
+        let file = foundations.data.path + "/secret.key"
+        return try StartError.wrap("secret key") { () throws(SecretKeyError) in
+            let key = try SecretKey.load(file, mayCreate: !SecretVault.isNeeded(by: store))
+            return SecretVault(store: store, key: key)
+        }
     }
 
     private static func recorder(_ store: Store, _ log: Logger) -> Recorder {
@@ -122,6 +139,7 @@ final class House {
                 stop()
             }
         }
+        warnOfUnreadableSecrets()
         resumePromised(after: nil)
         scheduler.start()
         engine.warmMinimums()
@@ -183,6 +201,15 @@ final class House {
                 resumePromised(after: last.id)
             }
         }
+    }
+
+    /// A key file that was replaced is better noticed now than by the first function that needs a secret.
+    private func warnOfUnreadableSecrets() {
+        let names = vault.unreadable
+        guard !names.isEmpty else { return }
+        log.warning(
+            "secrets can't be read with this secret key; start with the right one, or set them anew",
+            metadata: ["secrets": "\(names.map(\.text).joined(separator: ","))"])
     }
 
     private func sweepPackages() {

@@ -28,6 +28,11 @@ public enum ServerMain {
             let data = try DataFolder.prepare(options.dataDirectory, owner: user)
             let loop = try StartError.wrap("event loop") { () throws(LoopError) in try Loop() }
             let wanted = try isolation(options)
+            let secretKey = try options.secretKeyFile.map { file in
+                try StartError.wrap("secret key") { () throws(SecretKeyError) in
+                    try SecretKey.load(file, mayCreate: true)
+                }
+            }
             let launchers = try Launchers.start(options, wanted: wanted, data: data, user: user, loop: loop)
             let service = Doors.Service()
             let doors = try Doors(loop: loop, addresses: options.listen, serve: service)
@@ -35,7 +40,8 @@ public enum ServerMain {
             let house = try House(
                 options, log: log,
                 on: House.Foundations(
-                    loop: loop, launchers: launchers, doors: doors, service: service, data: data),
+                    loop: loop, launchers: launchers, doors: doors, service: service, data: data,
+                    secretKey: secretKey),
                 isolation: wanted, tokens: tokens)
             try house.run()
             return house.exitCode

@@ -13,8 +13,12 @@ public struct ServerOptions: Sendable {
     /// A file of tokens for the control API, a line each: TOKEN PROJECT admin|member. None: no token is asked for,
     /// which is only allowed on loopback.
     public var tokensFile: String?
+    /// The file with the key that secrets are sealed with. None: `secret.key` in the data folder, made when missing.
+    public var secretKeyFile: String?
     /// The interpreter of the runtime python3.
     public var pythonPath: String
+    /// Whether functions may ask for the host's network (`egress: open`). Default no.
+    public var allowsHostNetwork: Bool
     /// The account to serve as when root starts the server; nil takes `taibai`, or a number that nobody has.
     public var user: String?
     /// How long executions in hand may take to end at shutdown. Default 30 s.
@@ -25,15 +29,18 @@ public struct ServerOptions: Sendable {
     public init(
         listen: [String] = ["localhost:8080"], dataDirectory: String = "taibai-data",
         isolation: String = IsolationLevel.sealed.rawValue, tokensFile: String? = nil,
-        pythonPath: String = "/usr/bin/python3", user: String? = nil, drainTimeout: Duration = .seconds(30),
-        logFormat: String = "text"
+        secretKeyFile: String? = nil, pythonPath: String = "/usr/bin/python3", user: String? = nil,
+        allowsHostNetwork: Bool = false,
+        drainTimeout: Duration = .seconds(30), logFormat: String = "text"
     ) {
         self.listen = listen
         self.dataDirectory = dataDirectory
         self.isolation = isolation
         self.tokensFile = tokensFile
+        self.secretKeyFile = secretKeyFile
         self.pythonPath = pythonPath
         self.user = user
+        self.allowsHostNetwork = allowsHostNetwork
         self.drainTimeout = drainTimeout
         self.logFormat = logFormat
     }

@@ -27,6 +27,9 @@ public final class Store {
     /// Told each new catalog.
     public var onCatalog: ((Catalog) -> Void)?
 
+    /// The secrets there are, sealed. Changed, like ``catalog``, before the request that changed them is answered.
+    private(set) var secrets: [SecretName: SealedSecret]
+
     /// Opens the data folder, made with mode 0700 if need be: takes its lock, opens or makes the database, brings it to
     /// today's schema and reads the functions. Blocks; to be called before the loop runs.
     /// - Throws: ``StoreError`` `locked`, `tooNew`, `damaged`, `directory`, `unavailable` or `diskFull`.
@@ -39,6 +42,7 @@ public final class Store {
     init(backend: any StoreBackend, loop: Loop, retention: Retention = .standard) throws(StoreError) {
         self.loop = loop
         catalog = try backend.catalog()
+        secrets = try backend.secrets()
         // The thread brings answers home through a closure that knows the store only weakly: a store that is dropped
         // without close() must not be kept by its own thread.
         let home = Home()
@@ -141,6 +145,17 @@ public final class Store {
         }
     }
 
+    /// A change of the secrets: `change` makes the new ones out of the old ones.
+    func writeSecrets<Value: Sendable>(
+        payloadBytes: Int = 0, _ run: @escaping @Sendable (any StoreSession) throws -> Value,
+        change: @escaping (inout [SecretName: SealedSecret], Value) -> Void, then: @escaping StoreAnswer<Value>
+    ) {
+        write(payloadBytes: payloadBytes, run) { [self] result in
+            if case .success(let value) = result { change(&secrets, value) }
+            then(result)
+        }
+    }
+
     private func operation<Value: Sendable>(
         rows: Int, payloadBytes: Int, _ run: @escaping @Sendable (any StoreSession) throws -> Value,
         _ then: @escaping StoreAnswer<Value>
@@ -200,17 +215,27 @@ private final class PendingAnswer<Value> {
 
 extension StoreBackend {
     /// The functions, read by the calling thread before the store's thread exists.
-    func catalog() throws(StoreError) -> Catalog {
-        let found = Handover<Catalog>()
+    func catalog() throws(StoreError) -> Catalog { try readNow { try $0.catalog() } ?? Catalog() }
+
+    /// The secrets, likewise.
+    func secrets() throws(StoreError) -> [SecretName: SealedSecret] {
+        let secrets = try readNow { try $0.secrets() } ?? []
+        return Dictionary(uniqueKeysWithValues: secrets.map { ($0.facts.name, $0) })
+    }
+
+    private func readNow<Value: Sendable>(
+        _ run: @escaping @Sendable (any StoreSession) throws -> Value
+    ) throws(StoreError) -> Value? {
+        let found = Handover<Value>()
         let result = read(
             StoreOperation(
                 rows: 0,
                 run: { session in
-                    found.set(try session.catalog())
+                    found.set(try run(session))
                     return {}
                 }, fail: { _ in }))
         _ = try result.get()
-        return found.value ?? Catalog()
+        return found.value
     }
 }
 

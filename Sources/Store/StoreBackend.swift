@@ -47,6 +47,13 @@ protocol StoreSession {
     func setAlias(_ alias: AliasName, of function: FunctionName, to number: VersionNumber) throws
     func deleteAlias(_ alias: AliasName, of function: FunctionName) throws
 
+    // Secrets
+    /// By name.
+    func secrets() throws -> [SealedSecret]
+    /// Inserts, or replaces the value of the one that has this name.
+    func setSecret(_ name: SecretName, sealed: [UInt8], at time: WallTime) throws -> SecretChange
+    func deleteSecret(_ name: SecretName) throws
+
     // Jobs
     func createJob(_ job: Job) throws
     func updateJob(_ job: Job) throws

@@ -11,6 +11,7 @@ public enum StoreSubject: Hashable, Sendable, CustomStringConvertible {
     case job(JobName)
     case jobID(ExecutionID)
     case execution(ExecutionID)
+    case secret(SecretName)
 
     public var description: String {
         switch self {
@@ -20,6 +21,7 @@ public enum StoreSubject: Hashable, Sendable, CustomStringConvertible {
         case .job(let name): "job '\(name)'"
         case .jobID(let id): "job \(id)"
         case .execution(let id): "execution \(id)"
+        case .secret(let name): "secret '\(name)'"
         }
     }
 }
@@ -106,6 +108,7 @@ public enum StoreError: Error, Hashable, Sendable, CustomStringConvertible {
         case .version, .alias: .versionNotFound
         case .job, .jobID: .jobNotFound
         case .execution: .executionNotFound
+        case .secret: .secretNotFound
         }
     }
 }

@@ -20,6 +20,12 @@ struct StoredSettings: Codable {
     private var idleTimeoutMilliseconds: Int64
     private var env: [String: String]?
     private var isolation: String?
+    private var egress: [String]?
+    private var lifetime: String?
+    private var tmp: Int?
+    private var processes: Int?
+    private var secrets: [String]?
+    private var secretEnv: Bool?
     private var showErrors: Bool?
     private var description: String?
 
@@ -38,6 +44,13 @@ struct StoredSettings: Codable {
         idleTimeoutMilliseconds = settings.idleTimeout.nanoseconds / 1_000_000
         env = settings.environment.isEmpty ? nil : settings.environment
         isolation = settings.isolation?.rawValue
+        egress = settings.egress == .none ? nil : settings.egress.texts
+        // Written also when they have their defaults: a version keeps what it was deployed with.
+        lifetime = settings.lifetime.rawValue
+        tmp = settings.scratchMax.bytes
+        processes = settings.processesMax
+        secrets = settings.secrets.isEmpty ? nil : settings.secrets.map(\.text)
+        secretEnv = settings.exportsSecrets ? true : nil
         showErrors = settings.showsErrors ? true : nil
         description = settings.description.isEmpty ? nil : settings.description
     }
@@ -73,9 +86,26 @@ struct StoredSettings: Codable {
         settings.idleTimeout = .milliseconds(idleTimeoutMilliseconds)
         settings.environment = env ?? [:]
         if let isolation { settings.isolation = try stored(isolation, "isolation") as IsolationLevel }
+        if let egress { settings.egress = try Egress(stored: egress) }
+        if let lifetime { settings.lifetime = try stored(lifetime, "lifetime") }
+        if let tmp { settings.scratchMax = ByteCount(bytes: tmp) }
+        if let processes { settings.processesMax = processes }
+        settings.secrets = try (secrets ?? []).map { try SecretName($0) }
+        settings.exportsSecrets = secretEnv ?? false
         settings.showsErrors = showErrors ?? false
         settings.description = description ?? ""
         return settings
+    }
+}
+
+extension Egress {
+    /// From the texts of ``Egress/texts``.
+    fileprivate init(stored texts: [String]) throws {
+        if texts.count == 1, let word = Egress(word: texts[0]) {
+            self = word
+        } else {
+            self = .proxy(try texts.map { try EgressTarget($0) })
+        }
     }
 }
 

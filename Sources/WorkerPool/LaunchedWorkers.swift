@@ -13,12 +13,19 @@ public final class LaunchedWorkers {
 
     let loop: Loop
     private let launchers: [IsolationLevel: Launcher]
+    private let secrets: ([SecretName]) throws(Problem) -> [(name: SecretName, value: SecretValue)]
     private var lastWorker: UInt64 = 0
 
-    /// - Parameter launchers: for each level that this server gives the launcher that gives it.
-    public init(loop: Loop, launchers: [IsolationLevel: Launcher]) {
+    /// - Parameters:
+    ///   - launchers: for each level that this server gives the launcher that gives it.
+    ///   - secrets: opens secrets by name.
+    public init(
+        loop: Loop, launchers: [IsolationLevel: Launcher],
+        secrets: @escaping ([SecretName]) throws(Problem) -> [(name: SecretName, value: SecretValue)]
+    ) {
         self.loop = loop
         self.launchers = launchers
+        self.secrets = secrets
     }
 
     /// Itself, as pools see it.
@@ -28,19 +35,27 @@ public final class LaunchedWorkers {
         guard let launcher = launchers[request.isolation] else {
             return events.failed("this server gives no worker of level \(request.isolation.rawValue)")
         }
-        lastWorker += 1
         let settings = request.version.settings
+        let opened: [(name: SecretName, value: SecretValue)]
+        do throws(Problem) {
+            opened = settings.secrets.isEmpty ? [] : try secrets(settings.secrets)
+        } catch {
+            return events.failed(error.detail)
+        }
+        lastWorker += 1
         let order = WorkerOrder(
             worker: WorkerID(lastWorker), runtime: settings.runtime, package: request.version.package,
             level: request.isolation, memory: settings.memory,
-            limits: Self.limits(of: settings, at: request.isolation, launcher.abilities))
+            limits: Self.limits(of: settings, at: request.isolation, launcher.abilities),
+            egress: Self.egress(of: settings))
         var running: LaunchedWorker?
         launcher.start(
-            order,
+            order, secrets: request.isolation == .sealed ? opened : [],
             started: { [self] result in
                 switch result {
                 case .success(let process):
-                    let environment = Self.environment(of: process, at: request.isolation, launcher)
+                    var environment = Self.environment(of: process, at: request.isolation, launcher)
+                    if settings.exportsSecrets { environment += opened.map { ($0.name.text, $0.value.text) } }
                     running = LaunchedWorker(
                         process, loop: loop, events: events, mayFreeze: request.isolation != .process,
                         environment: environment)
@@ -64,12 +79,20 @@ public final class LaunchedWorkers {
         of settings: FunctionSettings, at level: IsolationLevel, _ abilities: LauncherAbilities
     ) -> WorkerLimits {
         var limits = WorkerLimits()
-        if level == .sealed { limits.scratchSizeMax = .mebibytes(64) }
+        if level == .sealed { limits.scratchSizeMax = settings.scratchMax }
         // Without a control group or a user of its own, the number would count other workers too.
         let hasOwnCount =
             level == .sealed || abilities.limits != .rlimit || (level == .guarded && abilities.hasOwnUsers)
-        if hasOwnCount { limits.processesMax = 64 }
+        if hasOwnCount { limits.processesMax = settings.processesMax }
         return limits
+    }
+
+    private static func egress(of settings: FunctionSettings) -> EgressKind {
+        switch settings.egress {
+        case .none: .none
+        case .proxy: .proxy
+        case .open: .open
+        }
     }
 }
 
@@ -162,4 +185,9 @@ private final class LaunchedWorker {
                 description: report.description, isClean: report.ending == .exited(status: 0), cpu: report.cpu,
                 memoryPeak: report.memoryPeak, isOutOfMemory: report.isOutOfMemory))
     }
+}
+
+extension SecretValue {
+    /// As the value of a variable.
+    fileprivate var text: String { withBytes { String(decoding: $0, as: UTF8.self) } }
 }

@@ -174,7 +174,11 @@ public final class Pool {
 
     func workerFinished(_ worker: Worker, _ call: Call, _ end: AnswerFrame.End, status: Int) {
         // A worker that was full was out of `available`; any other is still in it.
-        if worker.phase == .ready, worker.inFlight.count == settings.concurrency - 1 { available.append(worker) }
+        if worker.isSpent {
+            worker.retire()
+        } else if worker.phase == .ready, worker.inFlight.count == settings.concurrency - 1 {
+            available.append(worker)
+        }
         switch end.outcome {
         case .answered where status == 0:
             fail(call, Problem(.badResponse, "function \(version.name) ended without an answer"))

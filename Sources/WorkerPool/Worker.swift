@@ -64,7 +64,9 @@ final class Worker {
     /// Whether it has ever been ready: before, its end is a failed start.
     private(set) var wasReady = false
     var isIdle: Bool { phase == .ready && inFlight.isEmpty }
-    var hasRoom: Bool { phase == .ready && inFlight.count < pool.settings.concurrency }
+    var hasRoom: Bool { phase == .ready && inFlight.count < pool.settings.concurrency && !isSpent }
+    /// Whether it has run the one execution that a worker of this function may run.
+    var isSpent: Bool { pool.settings.lifetime == .fresh && served > 0 }
 
     /// What it holds, in the order it was given: a dictionary's order changes from run to run, and with it a
     /// simulation.

@@ -128,6 +128,32 @@ struct DeploySettings: ParsableArguments {
         completion: .list(IsolationLevel.allCases.map(\.rawValue)))
     var isolation: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Where its code may connect to: none, open, or HOST:PORT with commas between.", valueName: "targets"))
+    var egress: String?
+
+    @Option(
+        help: "How long a worker lives: warm, or fresh for one execution each.",
+        completion: .list(WorkerLifetime.allCases.map(\.rawValue)))
+    var lifetime: String?
+
+    @Option(help: "Size of a worker's /tmp, such as 256MiB.")
+    var tmp: String?
+
+    @Option(help: "Processes and threads a worker may have at once.")
+    var processes: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The secrets it is given, with commas between; each is a file /run/secrets/NAME.", valueName: "names"))
+    var secrets: String?
+
+    @Flag(
+        inversion: .prefixedNo,
+        help: "Make each secret an environment variable too. (default: as in function.yaml)")
+    var secretEnv: Bool?
+
     @Option(help: "What the function is for.")
     var description: String?
 
@@ -148,7 +174,9 @@ struct DeploySettings: ParsableArguments {
             ("name", name), ("runtime", runtime), ("handler", handler), ("contract", contract), ("memory", memory),
             ("timeout", timeout), ("concurrency", concurrency), ("min", min), ("max", max),
             ("queueLengthMax", queueLengthMax), ("bodyMax", bodyMax), ("idleTimeout", idleTimeout),
-            ("isolation", isolation), ("description", description),
+            ("isolation", isolation), ("egress", egress), ("lifetime", lifetime), ("tmp", tmp),
+            ("processes", processes), ("secrets", secrets),
+            ("secretEnv", secretEnv.map { $0 ? "true" : "false" }), ("description", description),
             ("showErrors", showErrors.map { $0 ? "true" : "false" }),
         ]
         return single.compactMap { name, value in value.map { (name, $0) } } + env.map { ("env", $0) }

@@ -53,12 +53,18 @@ struct Describe: ParsableCommand {
             let each = concurrency == 1 ? "one execution at a time" : "\(concurrency) executions at once"
             sheet.add(
                 "workers",
-                "\(function.workersMin ?? 0) to \(most), each \(each), idle ones stay "
-                    + function.idleTimeout)
+                "\(function.workersMin ?? 0) to \(most), each \(each), "
+                    + (function.lifetime == "fresh" ? "then it ends" : "idle ones stay \(function.idleTimeout)"))
         }
         sheet.add("queue", function.queueLengthMax.map { "up to \($0) executions" })
         sheet.add("body", function.bodyMax.isEmpty ? nil : "up to \(function.bodyMax)")
         sheet.add("isolation", function.isolation)
+        sheet.add("egress", function.egress.joined(separator: ", "))
+        sheet.add("tmp", function.scratchMax)
+        sheet.add("processes", function.processesMax.map { "up to \($0)" })
+        let places = function.exportsSecrets ? "files and variables" : "files"
+        sheet.add(
+            "secrets", function.secrets.isEmpty ? nil : function.secrets.joined(separator: ", ") + ", as \(places)")
         sheet.add("errors", function.showsErrors ? "shown to the caller" : "kept from the caller")
         for (index, variable) in function.environment.enumerated() {
             sheet.add(index == 0 ? "env" : "", "\(variable.name)=\(variable.value)")

@@ -44,8 +44,18 @@ struct Serve: ParsableCommand {
         completion: .file())
     var tokens: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "The file with the key that secrets are sealed with; made when missing. (default: secret.key in the data "
+                + "folder)", valueName: "file"),
+        completion: .file())
+    var secretKey: String?
+
     @Option(help: ArgumentHelp("The Python that runs python3 functions.", valueName: "path"), completion: .file())
     var python = "/usr/bin/python3"
+
+    @Flag(help: "Let functions that say `egress: open` use this host's network.")
+    var allowHostNetwork = false
 
     @Option(
         help: ArgumentHelp(
@@ -67,7 +77,8 @@ struct Serve: ParsableCommand {
         let status = ServerMain.run(
             ServerOptions(
                 listen: listen, dataDirectory: data, isolation: isolation.rawValue, tokensFile: tokens,
-                pythonPath: python, user: user, drainTimeout: drainTimeout, logFormat: logFormat.rawValue))
+                secretKeyFile: secretKey, pythonPath: python, user: user,
+                allowsHostNetwork: allowHostNetwork, drainTimeout: drainTimeout, logFormat: logFormat.rawValue))
         guard status == 0 else { throw ExitCode(status) }
     }
 

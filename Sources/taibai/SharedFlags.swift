@@ -79,6 +79,11 @@ enum Reading {
         do throws(NameError) { return try JobName(text) } catch { throw ValidationError("\(error)") }
     }
 
+    /// `DB_PASSWORD`.
+    @Sendable static func secretName(_ text: String) throws -> SecretName {
+        do throws(SecretNameError) { return try SecretName(text) } catch { throw ValidationError("\(error)") }
+    }
+
     /// A UUID.
     @Sendable static func executionID(_ text: String) throws -> ExecutionID {
         guard let id = ExecutionID(text) else {
@@ -109,6 +114,11 @@ enum Completing {
     /// The names of the server's jobs.
     static let jobs = CompletionKind.custom { _, _, _ in
         names { client throws(ClientError) in try client.jobs().map(\.name) }
+    }
+
+    /// The names of the server's secrets.
+    static let secrets = CompletionKind.custom { _, _, _ in
+        names { client throws(ClientError) in try client.secrets().map(\.name) }
     }
 
     /// Nothing when the server can't be asked: an error has no place in the middle of a command line.

@@ -107,6 +107,7 @@ import Testing
     @Test(arguments: [
         ("help", ["--help"]), ("help-deploy", ["deploy", "--help"]), ("help-invoke", ["help", "invoke"]),
         ("help-job-create", ["job", "create", "-h"]), ("help-serve", ["serve", "--help"]),
+        ("help-secret-set", ["secret", "set", "--help"]),
     ])
     func `helps`(name: String, arguments: [String]) throws {
         let result = try taibai(arguments)

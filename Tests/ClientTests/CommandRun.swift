@@ -195,6 +195,13 @@ final class LiveCommand {
         while !text.contains(part) { try #require(readMore(), "the program never wrote '\(part)', but: \(text)") }
     }
 
+    /// Whether the terminal echoes. Looked at from this end: both have the same settings. Source: tty_ioctl(4).
+    var showsWhatIsTyped: Bool {
+        var settings = termios()
+        precondition(tcgetattr(descriptor, &settings) == 0, "no terminal: errno \(errno)")
+        return settings.c_lflag & tcflag_t(ECHO) != 0
+    }
+
     /// Closes the reading end of its standard output.
     func stopReading() { shutdown(descriptor, Int32(SHUT_RD)) }
     func type(_ keys: String) { FakeServer.writeAll(descriptor, Array(keys.utf8)) }

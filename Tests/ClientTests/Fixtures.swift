@@ -5,7 +5,8 @@ enum Fixture {
         {"name":"hello","version":3,"runtime":"python3","handler":"main.handler","contract":"lambda",\
         "memory":"128MiB","timeout":"30s","concurrency":1,"min":0,"max":16,"queueLengthMax":1600,"idleTimeout":"5m",\
         "env":{"GREETING":"Hi","B":"2"},"isolation":"process","aliases":["live"],"bodyMax":"6MiB",\
-        "description":"Says hello.","showErrors":false,\
+        "egress":["api.example.com:443","*.example.org:80"],"lifetime":"warm","tmp":"64MiB","processes":64,\
+        "secrets":["DB_PASSWORD","API_KEY"],"secretEnv":false,"description":"Says hello.","showErrors":false,\
         "url":"http://localhost:8080/function/hello",\
         "package":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","packageSize":1234,\
         "createdAt":"2026-11-23T15:00:00.123Z"}

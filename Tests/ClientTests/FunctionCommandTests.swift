@@ -47,7 +47,8 @@ import Testing
             "hello version 3\n  Says hello.\n", "url        http://localhost:8080/function/hello\n",
             "workers    0 to 16, each one execution at a time, idle ones stay 5m\n",
             "env        GREETING=Hi\n             B=2\n",
-            "package    9f86d081884c, 1.2 KiB\n", "versions   3, 2\n",
+            "egress     api.example.com:443, *.example.org:80\n", "tmp        64MiB\n", "processes  up to 64\n",
+            "secrets    DB_PASSWORD, API_KEY, as files\n", "package    9f86d081884c, 1.2 KiB\n", "versions   3, 2\n",
         ] { #expect(result.output.contains(part), "\(part) in \(result.output)") }
         let json = try JSON(parsing: try taibai("describe", "hello:3", "-o", "json", server: server.url).output)
         #expect(json == (try JSON(parsing: Fixture.hello)))
@@ -84,7 +85,8 @@ import Testing
         let result = try taibai(
             "deploy", "--memory", "256MiB", "--env", "A=1", "--env", "B=x=y", "--show-errors", "--queue-length-max",
             "5",
-            "--idle-timeout", "1m", server: server.url, folder: folder.path)
+            "--idle-timeout", "1m", "--egress", "a.b:443,c.d:80", "--lifetime", "fresh", "--tmp", "1GiB", "--processes",
+            "9", "--secrets", "A,B", "--secret-env", server: server.url, folder: folder.path)
 
         #expect(result.exitCode == 0)
         #expect(result.error.isEmpty)
@@ -101,6 +103,12 @@ import Testing
         #expect(request.values("showErrors") == ["true"])
         #expect(request.values("queueLengthMax") == ["5"])
         #expect(request.values("idleTimeout") == ["1m"])
+        #expect(request.values("egress") == ["a.b:443,c.d:80"])
+        #expect(request.values("lifetime") == ["fresh"])
+        #expect(request.values("tmp") == ["1GiB"])
+        #expect(request.values("processes") == ["9"])
+        #expect(request.values("secrets") == ["A,B"])
+        #expect(request.values("secretEnv") == ["true"])
         #expect(request.values("name").isEmpty)
         #expect(request.body == (try PackageFolder(packing: folder.path).bytes))
     }

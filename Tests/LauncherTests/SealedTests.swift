@@ -130,7 +130,10 @@ extension Capability {
                 WorkerOrder(
                     worker: WorkerID(1000), runtime: .python3, package: package, level: .sealed,
                     memory: .mebibytes(64), limits: LauncherRig.sealedLimits),
-                secrets: [("KEY", Array("geheim".utf8)), ("OTHER", [0, 255])],
+                secrets: [
+                    (try SecretName("KEY"), try SecretValue(Array("geheim".utf8))),
+                    (try SecretName("OTHER"), try SecretValue([0, 255] as [UInt8])),
+                ],
                 started: { outcome = $0.map { TestWorker($0, end) } }, exited: { end.report = $0 })
             rig.run(until: { outcome != nil })
             let worker = try #require(try outcome?.get())

@@ -47,6 +47,14 @@ private func refusal(_ text: String, sourceLocation: SourceLocation = #_sourceLo
             bodyMax: 7MiB
             idleTimeout: 10m
             isolation: sealed
+            egress:
+              - api.example.com:443
+              - "*.example.org:8443"
+            lifetime: warm
+            tmp: 128MiB
+            processes: 200
+            secrets: [DB_PASSWORD, API_KEY]
+            secretEnv: true
             showErrors: true
             description: >
               Makes a
@@ -72,12 +80,29 @@ private func refusal(_ text: String, sourceLocation: SourceLocation = #_sourceLo
         expected.bodyMaxSetting = .mebibytes(7)
         expected.idleTimeout = .seconds(600)
         expected.isolation = .sealed
+        expected.egress = .proxy([try EgressTarget("api.example.com:443"), try EgressTarget("*.example.org:8443")])
+        expected.scratchMax = .mebibytes(128)
+        expected.processesMax = 200
+        expected.secrets = [try SecretName("DB_PASSWORD"), try SecretName("API_KEY")]
+        expected.exportsSecrets = true
         expected.showsErrors = true
         expected.description = "Makes a small picture.\n"
         expected.environment = [
             "LEVEL": "debug", "RATIO": "1.10", "OCTAL": "0o17", "DEBUG": "true", "EMPTY": "", "TEXT": "two\nlines",
         ]
         #expect(settings == expected)
+    }
+
+    @Test func `takes a list of one as a text`() throws {
+        #expect(try parse(minimal + "egress: open\n").egress == .open)
+        #expect(try parse(minimal + "egress: [none]\n").egress == Egress.none)
+        #expect(try parse(minimal + "egress: a.b:1\n").egress.texts == ["a.b:1"])
+        #expect(try parse(minimal + "secrets: A\n").secrets.map(\.text) == ["A"])
+        #expect(try parse(minimal + "secrets: []\n").secrets.isEmpty)
+        #expect(try parse(minimal + "secrets:\n").secrets.isEmpty)
+        #expect(try parse(minimal + "lifetime: fresh\n").lifetime == .fresh)
+        let long = String(repeating: "a23456789.", count: 20) + "example"
+        #expect(try parse(minimal + "egress: [\(long):443]\n").egress.texts == ["\(long):443"])
     }
 
     @Test func `may begin with a byte order mark, and may be JSON`() throws {
@@ -119,6 +144,24 @@ private func refusal(_ text: String, sourceLocation: SourceLocation = #_sourceLo
             "isolation: seald",
             "4:12: isolation: expected sealed, guarded or process, not 'seald'; did you mean 'sealed'?"
         ),
+        ("egress: all", "4:9: egress: expected none, open or a list of host:port, such as [api.example.com:443], not"),
+        ("egress: opn", "not 'opn'; did you mean 'open'?"),
+        ("egress: []", "4:9: egress: expected none, open or a list"),
+        ("egress: {a: 1}", "4:9: egress: expected none, open or a list of host:port, such as [api.example.com:443]"),
+        ("egress: [a:1, b:0]", "4:15: egress: 'b:0' has no port from 1 to 65535; write host:port"),
+        ("egress: [a:1, open]", "4:15: egress: 'open' stands alone, without targets beside it"),
+        ("egress: [a:1, [b:2]]", "4:15: egress: expected none, open or a list of host:port"),
+        ("egress: [a:1, a:1]", "4:9: egress: 'a:1' is there twice; write it once"),
+        ("lifetime: short", "4:11: lifetime: expected warm or fresh, not 'short'"),
+        ("lifetime: fresh\nconcurrency: 2", "4:11: lifetime: fresh workers take one execution, so concurrency must be"),
+        ("tmp: 64", "4:6: tmp: expected a size with its unit, such as 128MiB, not '64'"),
+        ("tmp: 1KiB", "4:6: tmp: must be 1MiB to 64GiB, not 1KiB"),
+        ("processes: 0", "4:12: processes: must be 1 to 10000, not 0"),
+        ("secrets: [A, B-C]", "4:14: secrets: character 2 of the secret's name is not allowed: use A-Z, a-z, 0-9"),
+        ("secrets: [A, A]", "4:10: secrets: 'A' is there twice; write it once"),
+        ("secrets: {A: x}", "4:10: secrets: expected a list of secrets' names, such as [DB_PASSWORD], not a mapping"),
+        ("secretEnv: 1", "4:12: secretEnv: expected true or false, not '1'"),
+        ("secrets: [A]\nsecretEnv: true\nenv: {A: x}", "5:12: secretEnv: the variable A is also in env"),
         ("contract: exec", "4:11: contract: runtime python3 speaks lambda, not exec"),
         ("contract: lamda", "did you mean 'lambda'?"),
         ("showErrors: yes", "4:13: showErrors: expected true or false, not 'yes'"),

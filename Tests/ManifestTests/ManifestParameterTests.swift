@@ -38,6 +38,14 @@ import Testing
                 bodyMax: 1MiB
                 idleTimeout: 1m
                 isolation: guarded
+                egress: [a.example.com:443, "[2001:db8::1]:80"]
+                lifetime: warm
+                tmp: 2MiB
+                processes: 7
+                secrets:
+                  - DB_PASSWORD
+                  - API_KEY
+                secretEnv: true
                 description: "a: b"
                 showErrors: true
                 contract: lambda
@@ -48,6 +56,8 @@ import Testing
             Self.minimal + [
                 ("memory", "256MiB"), ("timeout", "5s"), ("concurrency", "2"), ("min", "1"), ("max", "3"),
                 ("queueLengthMax", "9"), ("bodyMax", "1MiB"), ("idleTimeout", "1m"), ("isolation", "guarded"),
+                ("egress", "a.example.com:443, [2001:db8::1]:80"), ("lifetime", "warm"), ("tmp", "2MiB"),
+                ("processes", "7"), ("secrets", "DB_PASSWORD,API_KEY"), ("secretEnv", "true"),
                 ("description", "a: b"),
                 ("showErrors", "true"), ("contract", "lambda"), ("env", "A=1=2"), ("env", "B="),
             ])
@@ -56,7 +66,7 @@ import Testing
     }
 
     @Test func `cover every key`() throws {
-        #expect(Set(Manifest.keys).count == 16)
+        #expect(Set(Manifest.keys).count == 22)
         for key in Manifest.keys {
             let text = Self.refusal(nil, [(key, "?")])
             #expect(!text.contains("no such key"), "\(text)")
@@ -71,7 +81,22 @@ import Testing
         #expect(try Self.read(Self.file, [("name", "other")]).name.text == "other")
     }
 
+    @Test func `override a list as a whole`() throws {
+        let file = Self.file + Array("secrets: [A, B]\negress: [a:1, b:2]\n".utf8)
+        #expect(try Self.read(file, [("secrets", "C")]).secrets.map(\.text) == ["C"])
+        #expect(try Self.read(file, [("secrets", "")]).secrets.isEmpty)
+        #expect(try Self.read(file, [("egress", "open")]).egress == .open)
+        #expect(try Self.read(file, [("egress", "c:3")]).egress.texts == ["c:3"])
+        #expect(try Self.read(file, []).egress.texts == ["a:1", "b:2"])
+    }
+
     @Test func `are blamed by their name`() {
+        #expect(Self.refusal(Self.file, [("egress", "")]).hasPrefix("parameter egress: expected none, open or a list"))
+        #expect(Self.refusal(Self.file, [("egress", "a:1,,b:2")]).hasPrefix("parameter egress: expected none, open or"))
+        #expect(Self.refusal(Self.file, [("secrets", "A,1B")]).hasPrefix("parameter secrets: character 1 of the sec"))
+        #expect(
+            Self.refusal(Self.file, [("secrets", "A"), ("secretEnv", "true")]).hasPrefix(
+                "parameter secretEnv: the variable A is also in env"))
         #expect(Self.refusal(Self.file, [("memory", "12")]).hasPrefix("parameter memory: expected a size"))
         #expect(
             Self.refusal(Self.file, [("memroy", "12MiB")]).hasPrefix("parameter memroy: there is no such key; did you"))

@@ -16,6 +16,62 @@ import Testing
         #expect(settings.contract == .lambda)
         #expect(settings.queueLengthMax == 1600)
         #expect(settings.bodyMax == .mebibytes(6))
+        #expect(settings.egress == .none)
+        #expect(settings.lifetime == .warm)
+        #expect(settings.scratchMax == .mebibytes(64))
+        #expect(settings.processesMax == 64)
+        #expect(settings.secrets.isEmpty && !settings.exportsSecrets)
+    }
+
+    @Test func `fresh workers hold one execution`() throws {
+        let alone = try settings { $0.lifetime = .fresh }
+        #expect(throws: Never.self) { try alone.check() }
+        let together = try settings {
+            $0.lifetime = .fresh
+            $0.concurrency = 2
+        }
+        #expect(
+            throws: SettingError(
+                key: "lifetime", reason: "fresh workers take one execution, so concurrency must be 1, not 2")
+        ) { try together.check() }
+    }
+
+    @Test func `egress has 1 to 64 targets, each once`() throws {
+        let targets = try (0...64).map { try EgressTarget("host\($0):443") }
+        let most = try settings { $0.egress = .proxy(Array(targets.dropLast())) }
+        #expect(throws: Never.self) { try most.check() }
+        for (wrong, reason) in [
+            ([], "has 0 targets, 1 to 64 are allowed; write none for no network"),
+            (targets, "has 65 targets, 1 to 64 are allowed; write none for no network"),
+            ([targets[0], targets[1], targets[0]], "'host0:443' is there twice; write it once"),
+        ] {
+            let settings = try settings { $0.egress = .proxy(wrong) }
+            #expect(throws: SettingError(key: "egress", reason: reason)) { try settings.check() }
+        }
+    }
+
+    @Test func `secrets are 32 at most, each once, and no variables of env`() throws {
+        let names = try (0...32).map { try SecretName("S\($0)") }
+        let most = try settings {
+            $0.secrets = Array(names.dropLast())
+            $0.environment = ["S0": "plain"]
+        }
+        #expect(throws: Never.self) { try most.check() }
+        let many = try settings { $0.secrets = names }
+        #expect(throws: SettingError(key: "secrets", reason: "has 33 names, at most 32 are allowed")) {
+            try many.check()
+        }
+        let twice = try settings { $0.secrets = [names[1], names[2], names[1]] }
+        #expect(throws: SettingError(key: "secrets", reason: "'S1' is there twice; write it once")) {
+            try twice.check()
+        }
+        var exported = most
+        exported.exportsSecrets = true
+        #expect(
+            throws: SettingError(
+                key: "secretEnv",
+                reason: "the variable S0 is also in env; take it out there, or give the secret another name")
+        ) { try exported.check() }
     }
 
     @Test func `the queue takes a hundred for each worker allowed, unless set`() throws {
@@ -24,7 +80,10 @@ import Testing
         #expect(try settings { $0.queueLengthMaxSetting = 5 }.queueLengthMax == 5)
     }
 
-    @Test(arguments: ["memory", "timeout", "idleTimeout", "concurrency", "max", "min", "queueLengthMax", "bodyMax"])
+    @Test(arguments: [
+        "memory", "timeout", "idleTimeout", "concurrency", "max", "min", "queueLengthMax", "bodyMax", "tmp",
+        "processes",
+    ])
     func `a number out of its range is refused at both ends`(key: String) throws {
         let changes: [String: [(inout FunctionSettings) -> Void]] = [
             "memory": [{ $0.memory = .mebibytes(15) }, { $0.memory = .mebibytes(65 << 10) }],
@@ -34,6 +93,8 @@ import Testing
             "max": [{ $0.workersMax = 0 }, { $0.workersMax = 1001 }],
             "min": [{ $0.workersMin = -1 }, { $0.workersMin = 17 }],
             "queueLengthMax": [{ $0.queueLengthMaxSetting = 0 }, { $0.queueLengthMaxSetting = 1_000_001 }],
+            "tmp": [{ $0.scratchMax = ByteCount(bytes: (1 << 20) - 1) }, { $0.scratchMax = .mebibytes(65 << 10) }],
+            "processes": [{ $0.processesMax = 0 }, { $0.processesMax = 10_001 }],
             "bodyMax": [{ $0.bodyMaxSetting = ByteCount(bytes: 0) }, { $0.bodyMaxSetting = .mebibytes(65 << 10) }],
         ]
         for change in try #require(changes[key]) {

@@ -15,6 +15,23 @@ import Testing
         }
     }
 
+    @Test func `of an earlier Taibai have the defaults of settings that came later`() throws {
+        let settings = try StoredSettings.settings(
+            """
+            {"name":"hello","runtime":"python3","handler":"main.handler","contract":"lambda","memory":134217728,\
+            "timeoutMilliseconds":30000,"concurrency":1,"min":0,"max":16,"idleTimeoutMilliseconds":300000}
+            """)
+        #expect(settings == Sample.settings("hello"))
+    }
+
+    @Test func `with a setting that this Taibai does not know are damaged`() throws {
+        let text = try StoredSettings(Sample.unusualSettings("hello")).text()
+        for (part, wrong) in [("\"fresh\"", "\"short\""), ("DB_PASSWORD", "DB-PASSWORD"), (":443", ":0")] {
+            #expect(text.contains(part))
+            #expect(throws: StoreError.self) { try StoredSettings.settings(text.replacing(part, with: wrong)) }
+        }
+    }
+
     private static func publish(_ rig: BackendRig, _ settings: FunctionSettings) throws -> FunctionVersion {
         try rig.write { session in
             try session.publishVersion(

@@ -21,6 +21,14 @@ enum Sample {
         do { return try AliasName(text) } catch { preconditionFailure("\(text): \(error)") }
     }
 
+    static func secret(_ text: String) -> SecretName {
+        do { return try SecretName(text) } catch { preconditionFailure("\(text): \(error)") }
+    }
+
+    static func target(_ text: String) -> EgressTarget {
+        do { return try EgressTarget(text) } catch { preconditionFailure("\(text): \(error)") }
+    }
+
     static func number(_ value: Int) -> VersionNumber {
         guard let number = VersionNumber(value) else { preconditionFailure("\(value) is no version") }
         return number
@@ -54,6 +62,12 @@ enum Sample {
         settings.idleTimeout = .seconds(61)
         settings.environment = ["EMPTY": "", "LINES": "a\nb", "NAÏVE": "ü"]
         settings.isolation = .guarded
+        settings.egress = .proxy([target("api.example.com:443"), target("[2001:db8::1]:80")])
+        settings.lifetime = .fresh
+        settings.scratchMax = .mebibytes(77)
+        settings.processesMax = 123
+        settings.secrets = [secret("DB_PASSWORD"), secret("API_KEY")]
+        settings.exportsSecrets = true
         settings.showsErrors = true
         settings.description = "what it does, in 日本語"
         return settings

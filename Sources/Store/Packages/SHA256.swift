@@ -1,4 +1,4 @@
-// The digest that names packages. The only use of libcrypto in this room.
+// The digest that names packages. The other use of libcrypto in this room is SecretSeal.
 
 import CCrypto
 import Model

@@ -70,6 +70,15 @@ extension Row {
         do { return try JobName(self[index] as String) } catch { throw damaged(index, error) }
     }
 
+    /// `name, createdAt, updatedAt`
+    func secretFacts() throws -> SecretFacts {
+        do {
+            return SecretFacts(name: try SecretName(self[0] as String), createdAt: time(1), updatedAt: time(2))
+        } catch {
+            throw damaged(0, error)
+        }
+    }
+
     func number(_ index: Int) throws -> VersionNumber {
         guard let number = VersionNumber(self[index] as Int) else {
             throw StoreError.damaged("version \(self[index] as Int)")

@@ -7,7 +7,7 @@ import GRDB
 /// Source: sqlite.org/stricttables.html (SQLite 3.37, 2021).
 enum SQLiteSchema {
     /// The number of the last step, kept in the file as `user_version`.
-    static let version = 1
+    static let version = 2
     /// "Taib": marks the file as ours, kept as `application_id`. Source: sqlite.org/pragma.html#pragma_application_id.
     static let applicationID = 0x5461_6962
 
@@ -16,6 +16,10 @@ enum SQLiteSchema {
         migrator.registerMigration("1") { db in
             try db.execute(sql: functions + jobs + executions + logs)
             try db.execute(sql: "PRAGMA application_id = \(applicationID); PRAGMA user_version = 1")
+        }
+        migrator.registerMigration("2") { db in
+            try db.execute(sql: secrets)
+            try db.execute(sql: "PRAGMA user_version = 2")
         }
         return migrator
     }
@@ -42,6 +46,17 @@ enum SQLiteSchema {
             PRIMARY KEY (function, name),
             FOREIGN KEY (function, number) REFERENCES version (function, number)
         ) STRICT, WITHOUT ROWID;
+
+        """
+
+    /// `sealed` is what SecretSeal made of the value; nothing here could open it.
+    private static let secrets = """
+        CREATE TABLE secret (
+            name TEXT NOT NULL PRIMARY KEY,
+            sealed BLOB NOT NULL,
+            createdAt INTEGER NOT NULL,
+            updatedAt INTEGER NOT NULL
+        ) STRICT;
 
         """
 
