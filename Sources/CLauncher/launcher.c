@@ -26,6 +26,8 @@
 enum { REQUESTS_A_TURN = 64 };
 // Sandboxes that wait for workers: what a burst finds ready. One costs about 0.3 MiB.
 enum { SANDBOXES_WAITING_MAX = 4 };
+// After so long without anything to do there is time to prepare for what comes next.
+enum { SPARE_MILLISECONDS = 20 };
 // How often a suspicion is looked after: a lost server, a stuck zygote.
 enum { CHECK_MILLISECONDS = 1000 };
 
@@ -303,8 +305,9 @@ _Noreturn static void run(struct launcher *l) {
             watched[ZYGOTES + i].events = POLLIN;
         }
         bool must_check = l->cloning > 0 || l->must_check_server;
+        // Not while a worker is being set up, nor right after: it would wait for the processor, and its start for us.
         bool has_spare_time = l->cloning == 0 && l->must_refill;
-        int timeout = has_spare_time ? 0 : must_check ? CHECK_MILLISECONDS : -1;
+        int timeout = has_spare_time ? SPARE_MILLISECONDS : must_check ? CHECK_MILLISECONDS : -1;
         int event_count = poll(watched, WATCHED, timeout);
         if (event_count < 0) continue;
         if (event_count == 0 && has_spare_time) prepare_for_next(l);
