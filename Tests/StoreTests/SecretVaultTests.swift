@@ -139,6 +139,9 @@ import Testing
                 #expect(refusal?.detail.contains("--secret-key FILE") == true)
                 #expect(refusal?.detail.hasSuffix("taibai secret set DB_PASSWORD") == true)
                 #expect(vault.unreadable == [Self.name])
+                var settings = Sample.settings("hello")
+                settings.secrets = [Self.name]
+                #expect(problem { () throws(Problem) in try vault.check(settings) } == refusal)
                 try Self.set(vault, rig, Self.name, "anew")
                 #expect(try Self.texts(vault, Self.name) == ["anew"])
                 #expect(vault.unreadable.isEmpty)

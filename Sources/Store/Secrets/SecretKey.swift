@@ -32,6 +32,7 @@ public final class SecretKey: @unchecked Sendable {
         bytes.deallocate()
     }
 
+    /// Lends the bytes, to libcrypto.
     func withBytes<Value>(_ body: (UnsafeRawBufferPointer) -> Value) -> Value { body(UnsafeRawBufferPointer(bytes)) }
 
     /// Reads the key file, or makes one with mode 0600 where there is none. Blocks.

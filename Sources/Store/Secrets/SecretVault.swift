@@ -52,32 +52,36 @@ public final class SecretVault {
             guard let secret = store.secrets[name] else {
                 throw Problem(.secretUnavailable, "there is no secret '\(name)'; \(Self.cure(name))")
             }
-            guard let value = opened(secret) else {
-                throw Problem(
-                    .secretUnavailable,
-                    "secret '\(name)' was sealed with another key, or is damaged; start the server with that key "
-                        + "(--secret-key FILE), or set it anew: \(Self.cure(name))")
-            }
-            values.append((name, value))
+            values.append((name, try value(of: secret)))
         }
         return values
     }
 
     /// Looks whether a worker with these settings would get its secrets, before there is one.
-    /// - Throws: ``Problem`` `invalid-settings` naming the first secret that is not there or won't do, and the cure.
+    /// - Throws: ``Problem`` naming the first secret that won't do, and the cure: `invalid-settings` when it is not
+    ///   there or can't be a variable, `secret-unavailable` when it can't be opened.
     public func check(_ settings: FunctionSettings) throws(Problem) {
         for name in settings.secrets {
             guard let secret = store.secrets[name] else {
                 throw Problem(.invalidSettings, "secrets: there is no secret '\(name)'; \(Self.cure(name))")
             }
-            guard settings.exportsSecrets else { continue }
-            guard opened(secret)?.fitsVariable != false else {
+            let value = try value(of: secret)
+            guard value.fitsVariable || !settings.exportsSecrets else {
                 throw Problem(
                     .invalidSettings,
                     "secretEnv: the value of '\(name)' contains a NUL byte, which a variable can't; read it from "
                         + "/run/secrets/\(name) and leave secretEnv out")
             }
         }
+    }
+
+    private func value(of secret: SealedSecret) throws(Problem) -> SecretValue {
+        if let value = opened(secret) { return value }
+        let name = secret.facts.name
+        throw Problem(
+            .secretUnavailable,
+            "secret '\(name)' was sealed with another key, or is damaged; start the server with that key "
+                + "(--secret-key FILE), or set it anew: \(Self.cure(name))")
     }
 
     private static func cure(_ name: SecretName) -> String { "give it a value with: taibai secret set \(name)" }
