@@ -24,6 +24,7 @@ private struct Allowance {
             rooms: ["Model", "EventLoop", "CArchive", "CCrypto"], packages: ["GRDB"], foundation: true),
         "Launcher": Allowance(rooms: ["Model", "EventLoop", "CLauncher", "RuntimeFiles"]),
         "Manifest": Allowance(rooms: ["Model"], packages: ["Yams"], foundation: true),
+        "Egress": Allowance(rooms: ["Model", "EventLoop", "HTTP"]),
         "WorkerPool": Allowance(
             rooms: ["Model", "EventLoop", "Autoscaler", "Launcher"], packages: ["DequeModule"]),
         "Dispatcher": Allowance(rooms: ["Model", "EventLoop", "Store", "WorkerPool"], packages: ["DequeModule"]),
