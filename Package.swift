@@ -57,6 +57,8 @@ let package = Package(
             ["Model", "EventLoop", "CArchive", "CCrypto", .product(name: "GRDB", package: "GRDB.swift")]),
         room("Launcher", ["Model", "EventLoop", "CLauncher", "RuntimeFiles"]),
         room("Manifest", ["Model", .product(name: "Yams", package: "Yams")]),
+        // Floor 3: the way out of workers.
+        room("Egress", ["Model", "EventLoop", "HTTP"]),
         // Floors 3 and 4: the engine.
         room(
             "WorkerPool",
@@ -81,7 +83,7 @@ let package = Package(
         room(
             "Server",
             [
-                "Model", "EventLoop", "HTTP", "Store", "Launcher", "WorkerPool", "Dispatcher", "Gateway",
+                "Model", "EventLoop", "HTTP", "Store", "Launcher", "Egress", "WorkerPool", "Dispatcher", "Gateway",
                 "Scheduler", "ControlAPI", .product(name: "Logging", package: "swift-log"),
             ]),
         .executableTarget(
@@ -107,6 +109,7 @@ let package = Package(
         tests("WorkerPoolTests", ["WorkerPool", "EngineSupport", "Model", "EventLoop", "Autoscaler"]),
         tests("DispatcherTests", ["Dispatcher", "EngineSupport", "WorkerPool", "Store", "Model", "EventLoop"]),
         tests("SchedulerTests", ["Scheduler", "Dispatcher", "WorkerPool", "Store", "Model", "EventLoop"]),
+        tests("EgressTests", ["Egress", "HTTP", "EventLoop", "Model"]),
         tests("ManifestTests", ["Manifest", "Model"]),
         tests("ClientTests", ["Client", "taibai", "Model"]),
         tests("SimulationTests", ["EngineSupport", "Dispatcher", "WorkerPool", "Autoscaler", "Model", "EventLoop"]),

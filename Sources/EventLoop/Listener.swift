@@ -1,4 +1,4 @@
-// Accepts connections on TCP and Unix sockets.
+// Accepts connections on TCP and Unix sockets: on its own ones, or on one that somebody else made.
 
 internal import Glibc
 
@@ -32,6 +32,19 @@ public final class Listener {
             close()
             throw error
         }
+    }
+
+    /// Takes over a TCP socket that listens already, and closes it in the end. It may belong to another network
+    /// namespace than this process. On failure the descriptor stays the caller's.
+    /// - Throws: ``LoopError``: EINVAL for what does not listen or is no TCP socket.
+    public init(
+        loop: Loop, adopting descriptor: Int32, onConnection: @escaping (StreamSocket) -> Void
+    ) throws(LoopError) {
+        self.loop = loop
+        self.onConnection = onConnection
+        let socket = try ListeningSocket(loop: loop, adopting: descriptor, take: take)
+        sockets = [socket]
+        boundPort = socket.port
     }
 
     private func listen(host: String, port: Int) throws(LoopError) {

@@ -53,7 +53,21 @@ final class ListeningSocket {
             bind: { descriptor in UnixSocketFile.withAddress(of: path) { bind(descriptor, $0, $1) } }, take: take)
     }
 
-    private init(
+    /// Takes over a TCP socket that listens already, perhaps in another network namespace: connections are accepted
+    /// where the socket was made. On failure the descriptor stays the caller's.
+    /// - Parameter take: gets each connection.
+    convenience init(loop: Loop, adopting descriptor: Int32, take: @escaping (StreamSocket) -> Void) throws(LoopError) {
+        let name = "listen on descriptor \(descriptor)"
+        let isListening = try option(SOL_SOCKET, SO_ACCEPTCONN, of: descriptor, name) == 1
+        let isTCP = try option(SOL_SOCKET, SO_PROTOCOL, of: descriptor, name) == Int32(IPPROTO_TCP)
+        guard isListening, isTCP else { throw LoopError(code: -EINVAL, call: name) }
+        let flags = try checkErrno(fcntl(descriptor, F_GETFL), name)
+        try checkErrno(fcntl(descriptor, F_SETFL, flags | O_NONBLOCK), name)
+        try checkErrno(fcntl(descriptor, F_SETFD, FD_CLOEXEC), name)
+        try self.init(loop: loop, listening: descriptor, isTCP: true, path: nil, take: take)
+    }
+
+    private convenience init(
         loop: Loop, family: Int32, path: String?, name: String, bind: (Int32) -> Int32,
         take: @escaping (StreamSocket) -> Void
     ) throws(LoopError) {
@@ -64,17 +78,29 @@ final class ListeningSocket {
             if family == AF_INET6 { try setOption(Int32(IPPROTO_IPV6), IPV6_V6ONLY, 0, of: descriptor) }
             try checkErrno(bind(descriptor), "bind \(name)")
             try checkErrno(listen(descriptor, Listener.backlog), "listen \(name)")
+            try self.init(loop: loop, listening: descriptor, isTCP: family != AF_UNIX, path: path, take: take)
         } catch {
             Glibc.close(descriptor)
             throw error
         }
+    }
+
+    /// On failure the descriptor stays the caller's.
+    private init(
+        loop: Loop, listening descriptor: Int32, isTCP: Bool, path: String?, take: @escaping (StreamSocket) -> Void
+    ) throws(LoopError) {
         self.loop = loop
         self.descriptor = descriptor
         self.path = path
-        isTCP = family != AF_UNIX
+        self.isTCP = isTCP
         port = EventLoop.port(of: boundAddress(of: descriptor)) ?? 0
-        // Only the watch holds `take`, and through it the listener: when the loop closes the watch, both can go.
-        watch = try DescriptorWatch(loop: loop, descriptor: descriptor) { [self] in acceptWaiting(take) }
+        do throws(LoopError) {
+            // Only the watch holds `take`, and through it the listener: when the loop closes the watch, both can go.
+            watch = try DescriptorWatch(loop: loop, descriptor: descriptor) { [self] in acceptWaiting(take) }
+        } catch {
+            isClosed = true
+            throw error
+        }
     }
 
     deinit { close() }
@@ -144,6 +170,13 @@ final class ListeningSocket {
 private func setOption(_ level: Int32, _ name: Int32, _ value: Int32, of descriptor: Int32) throws(LoopError) {
     var value = value
     try checkErrno(setsockopt(descriptor, level, name, &value, socklen_t(MemoryLayout<Int32>.size)), "setsockopt")
+}
+
+private func option(_ level: Int32, _ option: Int32, of descriptor: Int32, _ name: String) throws(LoopError) -> Int32 {
+    var value: Int32 = 0
+    var length = socklen_t(MemoryLayout<Int32>.size)
+    try checkErrno(getsockopt(descriptor, level, option, &value, &length), name)
+    return value
 }
 
 private func boundAddress(of descriptor: Int32) -> sockaddr_storage {

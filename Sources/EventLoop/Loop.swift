@@ -20,7 +20,8 @@ public final class Loop {
     private var armedFor: Instant?
     private var work: [() -> Void] = []
     private var isTurning = false
-    fileprivate var errandsUnderWay = 0
+    /// Work on libuv's threads that ``close()`` has to wait for.
+    var errandsUnderWay = 0
 
     public let clock: Clock
     /// Timers of this loop; of the virtual time, when it has one.

@@ -15,6 +15,9 @@ public struct LoopError: Error, Hashable, Sendable, CustomStringConvertible {
         self.call = call
     }
 
+    /// The code of what took too long: ETIMEDOUT.
+    static let timeoutCode = UV_ETIMEDOUT.rawValue
+
     /// `bind 127.0.0.1:8080: address already in use (EADDRINUSE)`.
     public var description: String { "\(call): \(String(cString: uv_strerror(code))) (\(name))" }
 

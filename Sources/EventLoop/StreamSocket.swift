@@ -18,13 +18,14 @@ public final class StreamSocket: HandleOwner {
     private let handle: UnsafeMutableRawPointer
     private let writeRequest: UnsafeMutablePointer<uv_write_t> = .allocate(capacity: 1)
     private let shutdownRequest: UnsafeMutablePointer<uv_shutdown_t> = .allocate(capacity: 1)
+    private var connectRequest: UnsafeMutablePointer<uv_connect_t>?
+    private var onConnect: ((Int32) -> Void)?
     private var waiting = OutputQueue()
     private var writing = OutputQueue()
     private var isWriting = false
     private var isFlushPlanned = false
     private var wasBackedUp = false
     private var isReading = false
-    private var peerHasFinished = false
     private var isFinishing = false
     private var hasFinished = false
     private var isClosed = false
@@ -38,6 +39,10 @@ public final class StreamSocket: HandleOwner {
     public var onEnd: ((LoopError?) -> Void)?
     /// The queue has fallen below ``lowWater`` after ``isBackedUp`` was true.
     public var onDrain: (() -> Void)?
+    /// Everything that was sent, and that nothing follows, is the kernel's now: ``finishSending()`` is done.
+    public var onFinish: (() -> Void)?
+    /// Whether the peer sends no more.
+    public private(set) var peerHasFinished = false
     /// The other end: an address without port, or `unix`.
     public private(set) var peer = "unix"
 
@@ -63,10 +68,40 @@ public final class StreamSocket: HandleOwner {
         configureTCP()
     }
 
+    /// Begins to connect to a TCP address.
+    /// - Parameter onConnect: gets 0 or the negative error number. Called once, never from within this call, and not
+    ///   after ``close()``.
+    init(loop: Loop, connectingTo address: IPAddress, port: UInt16, onConnect: @escaping (Int32) -> Void) {
+        self.loop = loop
+        self.onConnect = onConnect
+        peer = address.description
+        handle = Handles.allocate(uv_tcp_t.self)
+        let tcp = handle.assumingMemoryBound(to: uv_tcp_t.self)
+        let initialised = uv_tcp_init(loop.pointer, tcp)
+        precondition(initialised == 0, "uv_tcp_init makes no socket yet, so nothing can fail")
+        Handles.own(handle, self)
+        let request = UnsafeMutablePointer<uv_connect_t>.allocate(capacity: 1)
+        connectRequest = request
+        let result = address.withSocketAddress(port: port) { address in
+            uv_tcp_connect(request, tcp, address) { request, status in
+                Handles.owner(of: request!.pointee.handle, as: StreamSocket.self).didConnect(status)
+            }
+        }
+        if result < 0 { loop.atTurnEnd { [self] in didConnect(result) } }
+    }
+
+    private func didConnect(_ status: Int32) {
+        guard let onConnect else { return }
+        self.onConnect = nil
+        if status == 0 { uv_tcp_nodelay(handle.assumingMemoryBound(to: uv_tcp_t.self), 1) }
+        onConnect(status)
+    }
+
     deinit {
         handle.deallocate()
         writeRequest.deallocate()
         shutdownRequest.deallocate()
+        connectRequest?.deallocate()
     }
 
     private func configureTCP() {
@@ -197,7 +232,10 @@ public final class StreamSocket: HandleOwner {
         }
         if isFinishing, !hasFinished, queuedBytes == 0, !isClosed {
             hasFinished = true
-            uv_shutdown(shutdownRequest, taibai_stream(handle)) { _, _ in }
+            uv_shutdown(shutdownRequest, taibai_stream(handle)) { request, status in
+                guard status == 0 else { return }
+                Handles.owner(of: request!.pointee.handle, as: StreamSocket.self).onFinish?()
+            }
         }
     }
 
@@ -225,14 +263,29 @@ public final class StreamSocket: HandleOwner {
         onEnd?(error)
     }
 
+    /// Closes at once, and so that a TCP peer gets an error instead of an end: what came before was not all.
+    /// Idempotent; nothing is called afterwards. Source: socket(7) SO_LINGER.
+    public func reset() {
+        guard !isClosed else { return }
+        var descriptor: Int32 = -1
+        if uv_fileno(taibai_handle(handle), &descriptor) == 0 {
+            var linger = linger(l_onoff: 1, l_linger: 0)
+            // Other sockets than TCP's know no reset, and are closed as usual.
+            setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout.size(ofValue: linger)))
+        }
+        close()
+    }
+
     /// Closes at once; queued output is dropped. Idempotent; nothing is called afterwards.
     public func close() {
         guard !isClosed else { return }
         isClosed = true
         isReading = false
+        onConnect = nil
         onRead = nil
         onEnd = nil
         onDrain = nil
+        onFinish = nil
         waiting.clear()
         Handles.close(handle)
     }

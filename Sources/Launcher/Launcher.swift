@@ -46,6 +46,9 @@ public final class Launcher {
     /// What this launcher can give, as it has found out by trying.
     public var abilities: LauncherAbilities { process.abilities }
 
+    /// The port on the worker's own loopback at which its egress proxy answers.
+    public static var proxyPort: Int { TAIBAI_PROXY_PORT }
+
     /// Where a worker of level `guarded` keeps files of a while; nobody else may look in there.
     public func scratchFolder(of worker: WorkerID) -> String { "/tmp/taibai-\(process.pid)/\(worker)" }
 

@@ -3,6 +3,7 @@
 
 internal import ControlAPI
 internal import Dispatcher
+internal import Egress
 internal import EventLoop
 internal import Foundation
 internal import Gateway
@@ -70,7 +71,8 @@ final class House {
         self.vault = vault
         let workers = LaunchedWorkers(
             loop: loop, launchers: launchers.byLevel,
-            secrets: { names throws(Problem) in try vault.values(of: names) })
+            secrets: { names throws(Problem) in try vault.values(of: names) },
+            openDoor: Self.egress(through: EgressProxy(loop: loop), log))
         engine = Engine(
             catalog: store.catalog, clock: loop.clock, timers: loop.timers,
             host: Host(cores: ProcessInfo.processInfo.activeProcessorCount), source: workers.source,
@@ -103,6 +105,30 @@ final class House {
         return try StartError.wrap("secret key") { () throws(SecretKeyError) in
             let key = try SecretKey.load(file, mayCreate: !SecretVault.isNeeded(by: store))
             return SecretVault(store: store, key: key)
+        }
+    }
+
+    /// Requests of one worker that are written down; the rest is not, since a function can ask without end.
+    private static let egressLinesMax = 20
+
+    private static func egress(through proxy: EgressProxy, _ log: Logger) -> EgressOpening {
+        { listener, targets, version in
+            var lines = 0
+            do throws(LoopError) {
+                let door = try proxy.open(listener: listener, targets: targets) { event in
+                    guard case .refused(let refusal) = event.outcome, lines < egressLinesMax else { return }
+                    lines += 1
+                    log.info(
+                        "egress refused",
+                        metadata: [
+                            "function": "\(version)", "target": "\(event.host):\(event.port)", "reason": "\(refusal)",
+                        ])
+                }
+                return { door.close() }
+            } catch {
+                log.error("egress proxy", metadata: ["function": "\(version)", "reason": "\(error)"])
+                return nil
+            }
         }
     }
 

@@ -5,6 +5,10 @@ internal import Glibc
 public import Launcher
 public import Model
 
+/// Opens a way out for one worker: the listener in its network, where it may connect, whose it is. What it gives back
+/// closes the way; nil: it could not be opened.
+public typealias EgressOpening = (_ listener: Int32, _ targets: [EgressTarget], _ version: VersionKey) -> (() -> Void)?
+
 /// Starts worker processes for the packages of functions. On the loop's thread.
 public final class LaunchedWorkers {
     /// After a worker's process has ended, how long its channel may stay open before it is taken for dead: a child that
@@ -14,15 +18,20 @@ public final class LaunchedWorkers {
     let loop: Loop
     private let launchers: [IsolationLevel: Launcher]
     private let secrets: ([SecretName]) throws(Problem) -> [(name: SecretName, value: SecretValue)]
+    private let openDoor: EgressOpening
     private var lastWorker: UInt64 = 0
 
     /// - Parameters:
     ///   - launchers: for each level that this server gives the launcher that gives it.
     ///   - secrets: opens secrets by name.
+    ///   - openDoor: serves a listener in a worker's network, for the targets that the function has named, until what
+    ///     it gives back is called; nil when it can't.
     public init(
         loop: Loop, launchers: [IsolationLevel: Launcher],
-        secrets: @escaping ([SecretName]) throws(Problem) -> [(name: SecretName, value: SecretValue)]
+        secrets: @escaping ([SecretName]) throws(Problem) -> [(name: SecretName, value: SecretValue)],
+        openDoor: @escaping EgressOpening
     ) {
+        self.openDoor = openDoor
         self.loop = loop
         self.launchers = launchers
         self.secrets = secrets
@@ -49,11 +58,13 @@ public final class LaunchedWorkers {
             limits: Self.limits(of: settings, at: request.isolation, launcher.abilities),
             egress: Self.egress(of: settings))
         var running: LaunchedWorker?
+        var closeDoor: (() -> Void)?
         launcher.start(
             order, secrets: request.isolation == .sealed ? opened : [],
             started: { [self] result in
                 switch result {
                 case .success(let process):
+                    closeDoor = serveDoor(of: process, request.version)
                     var environment = Self.environment(of: process, at: request.isolation, launcher)
                     if settings.exportsSecrets { environment += opened.map { ($0.name.text, $0.value.text) } }
                     running = LaunchedWorker(
@@ -62,13 +73,38 @@ public final class LaunchedWorkers {
                 case .failure(let error): events.failed(error.description)
                 }
             },
-            exited: { running?.processEnded($0) })
+            exited: { report in
+                closeDoor?()
+                running?.processEnded(report)
+            })
     }
+
+    /// Lets the worker out to where its function may connect. One whose door can't be opened is ended: it would find
+    /// nobody there, and nobody would know why.
+    private func serveDoor(of process: WorkerProcess, _ version: FunctionVersion) -> (() -> Void)? {
+        guard case .proxy(let targets) = version.settings.egress, let listener = process.proxyListener else {
+            return nil
+        }
+        let close = openDoor(listener, targets, version.key)
+        if close == nil {
+            Glibc.close(listener)
+            process.kill()
+        }
+        return close
+    }
+
+    /// Where clients of HTTP look for a proxy. Both spellings are in use.
+    private static let proxyVariables: [(name: String, value: String)] = {
+        let proxy = "http://127.0.0.1:\(Launcher.proxyPort)"
+        return ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"].map { ($0, proxy) }
+            + ["NO_PROXY", "no_proxy"].map { ($0, "localhost,127.0.0.1,::1") }
+    }()
 
     /// What the worker's place asks for. A function may say otherwise in its own `env`.
     private static func environment(
         of process: WorkerProcess, at level: IsolationLevel, _ launcher: Launcher
     ) -> [(name: String, value: String)] {
+        if process.proxyListener != nil { return proxyVariables }
         guard level == .guarded else { return [] }
         let folder = launcher.scratchFolder(of: process.id)
         return [("TMPDIR", folder), ("HOME", folder)]

@@ -1,4 +1,5 @@
 import EventLoop
+import Glibc
 import Model
 import TestSupport
 import Testing
@@ -207,6 +208,65 @@ import Testing
             rig.loop.close()
 
             #expect(throws: SupportError.self) { try PlainSocket(host: host, port: port) }
+        }
+    }
+}
+
+@Suite struct `Adopted listener` {
+    @Test func `accepts on a socket that somebody else made, also what waited before`() throws {
+        try LoopRig.with { rig in
+            let made = try PlainListener()
+            let early = try PlainSocket(port: made.port)
+            try early.write("early")
+            var records: [Record] = []
+
+            let listener = try Listener(loop: rig.loop, adopting: made.release()) { socket in
+                records.append(Record(socket))
+                socket.startReading()
+            }
+            let late = try PlainSocket(port: made.port)
+            try late.write("late")
+            rig.run(until: { records.map(\.text) == ["early", "late"] })
+
+            #expect(listener.boundPort == made.port)
+        }
+    }
+
+    @Test func `owns its descriptor and closes it`() throws {
+        try LoopRig.with { rig in
+            let made = try PlainListener()
+            let listener = try Listener(loop: rig.loop, adopting: made.release()) { _ in }
+            let waiting = try PlainSocket(port: made.port)
+
+            listener.close()
+            listener.close()
+            rig.settle()
+
+            #expect(waiting.readAvailable() == nil)
+        }
+    }
+
+    @Test func `refuses what does not listen, is no TCP socket or is not open, and leaves it to the caller`() throws {
+        try LoopRig.with { rig in
+            let made = try PlainListener()
+            let connected = try PlainSocket(port: made.port)
+            let (unix, _) = try PlainSocket.pair()
+            let null = open("/dev/null", O_RDONLY | O_CLOEXEC)
+            defer { close(null) }
+            for (descriptor, name) in [
+                (connected.descriptor, "EINVAL"), (unix.descriptor, "EINVAL"), (null, "ENOTSOCK"),
+                (1_000_000, "EBADF"),
+            ] {
+                let error = #expect(throws: LoopError.self) {
+                    try Listener(loop: rig.loop, adopting: descriptor) { _ in }
+                }
+                #expect(error?.name == name)
+                #expect(error?.description.hasPrefix("listen on descriptor \(descriptor): ") == true)
+            }
+
+            let accepted = try #require(try made.accept())
+            try accepted.write("still open")
+            #expect(try connected.read() == Array("still open".utf8))
         }
     }
 }

@@ -211,6 +211,46 @@ import Testing
             expectSame(received, Array(pattern(2_000_000).prefix(received.count)))
         }
     }
+
+    @Test(arguments: LoopRig.Kind.allCases)
+    func `tells when the last byte and the end behind it are the kernel's`(kind: LoopRig.Kind) throws {
+        try LoopRig.with { rig in
+            let (socket, peer) = try rig.pair(kind)
+            var queuedAtFinish: [Int] = []
+            socket.onFinish = { queuedAtFinish.append(socket.queuedBytes) }
+            let sent = pattern(2_000_000)
+            socket.send(sent)
+            rig.settle()
+            socket.finishSending()
+            rig.settle()
+            #expect(queuedAtFinish == [])
+
+            let received = try rig.readToEnd(peer)
+            rig.settle()
+
+            expectSame(received, sent)
+            #expect(queuedAtFinish == [0])
+            socket.onFinish = nil
+        }
+    }
+
+    @Test func `can end so that the peer gets an error`() throws {
+        try LoopRig.with { rig in
+            let (socket, peer) = try rig.pair(.tcp)
+            let record = Record(socket)
+            socket.send([1, 2, 3])
+            rig.settle()
+            #expect(try peer.read() == [1, 2, 3])
+
+            socket.reset()
+            socket.reset()
+            rig.settle()
+
+            let error = #expect(throws: SupportError.self) { try peer.read() }
+            #expect(error.map { "\($0)" }?.contains("reset") == true, "\(String(describing: error))")
+            #expect(record.ends == [])
+        }
+    }
 }
 
 extension LoopRig {

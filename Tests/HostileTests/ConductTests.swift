@@ -188,6 +188,31 @@ import Testing
         }
     }
 
+    /// Nothing public can be reached from here; what is to be refused can be, and is.
+    @Test(arguments: [Way.root, .user]) func `gets out only through the proxy, and only where it may`(way: Way) throws {
+        guard Way.possible.contains(way) else { return print("skipped: \(way.testDescription) is not possible here") }
+        let source = """
+            import socket
+            def ask(target):
+                with socket.create_connection(("127.0.0.1", 3128), 5) as proxy:
+                    proxy.sendall(f"CONNECT {target} HTTP/1.1\\r\\nHost: {target}\\r\\n\\r\\n".encode())
+                    return int(proxy.recv(4096).split()[1])
+            def handler(event, context):
+                return {target: ask(target) for target in event["targets"]}
+            """
+        try HostileRig.run(way) { hostile in
+            let port = hostile.rig.port
+            let allowed = ["127.0.0.1:\(port)", "localhost:\(port)", "169.254.169.254:80", "10.0.0.1:443"]
+            let query = "egress=" + allowed.joined(separator: ",")
+            try hostile.rig.deploy("goes-out", python: source, query)
+            let asked = allowed + ["[::1]:\(port)", "other.example:443", "127.0.0.1:22"]
+            let list = asked.map { "\"\($0)\"" }.joined(separator: ",")
+            let answer = try hostile.rig.post("/v1/functions/goes-out/invoke", "{\"targets\": [\(list)]}")
+            let statuses = try JSON(parsing: answer.body)
+            for target in asked { #expect(statuses[target]?.int == 403, "\(target): \(answer.text)") }
+        }
+    }
+
     @Test(.needs(.way(.root))) func `listens where nobody outside comes`() throws {
         try HostileRig.run(.root) { hostile in
             let tried = try hostile.attempt("net_listen", ["listen": 18_099])

@@ -24,6 +24,7 @@ private struct Allowance {
             rooms: ["Model", "EventLoop", "CArchive", "CCrypto"], packages: ["GRDB"], foundation: true),
         "Launcher": Allowance(rooms: ["Model", "EventLoop", "CLauncher", "RuntimeFiles"]),
         "Manifest": Allowance(rooms: ["Model"], packages: ["Yams"], foundation: true),
+        "Egress": Allowance(rooms: ["Model", "EventLoop", "HTTP"]),
         "WorkerPool": Allowance(
             rooms: ["Model", "EventLoop", "Autoscaler", "Launcher"], packages: ["DequeModule"]),
         "Dispatcher": Allowance(rooms: ["Model", "EventLoop", "Store", "WorkerPool"], packages: ["DequeModule"]),
@@ -36,8 +37,8 @@ private struct Allowance {
         "Client": Allowance(rooms: ["Model"], foundation: true),
         "Server": Allowance(
             rooms: [
-                "Model", "EventLoop", "HTTP", "Autoscaler", "Store", "Launcher", "Manifest", "WorkerPool", "Dispatcher",
-                "Gateway", "Scheduler", "ControlAPI", "RuntimeFiles",
+                "Model", "EventLoop", "HTTP", "Autoscaler", "Store", "Launcher", "Egress", "Manifest", "WorkerPool",
+                "Dispatcher", "Gateway", "Scheduler", "ControlAPI", "RuntimeFiles",
             ], packages: ["Logging"], foundation: true),
         "taibai": Allowance(
             rooms: ["Model", "Server", "Client", "Manifest"], packages: ["ArgumentParser"], foundation: true),
