@@ -148,7 +148,7 @@ final class Client {
     /// Sends as much of `bytes` as is taken without waiting.
     func sendSome(_ bytes: ArraySlice<UInt8>) -> Int {
         let count = bytes.withUnsafeBytes {
-            Glibc.send(socket.descriptor, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT | Int32(MSG_NOSIGNAL.rawValue)))
+            Glibc.send(socket.descriptor, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
         }
         return max(0, count)
     }

@@ -1,5 +1,6 @@
 import Egress
 import EventLoop
+import HTTP
 import Model
 import TestSupport
 import Testing

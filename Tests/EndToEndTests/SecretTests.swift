@@ -2,6 +2,7 @@
 
 import Client
 import Foundation
+import ServerSupport
 import TestSupport
 import Testing
 
