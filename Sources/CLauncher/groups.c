@@ -1,7 +1,7 @@
 // Control groups: one for each worker that needs one, in folders that are used again. Version 1 holds memory, processes
 // and processor share where its controllers are mounted; version 2 does the same where it has them, and freezes and
 // kills in either case. Nothing is moved into a group from outside: that takes 6 to 10 ms on a quiet machine, because
-// the kernel waits for all processors (DECISIONS, D-021). Workers are cloned into theirs, or move themselves.
+// the kernel waits for all processors (DECISIONS, D-014). Workers are cloned into theirs, or move themselves.
 // Sources: cgroups(7), https://docs.kernel.org/admin-guide/cgroup-v2.html, cgroup-v1/memory.html
 
 #include <dirent.h>

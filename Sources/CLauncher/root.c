@@ -131,8 +131,8 @@ static bool make_files(void) {
         && write_file("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n");
 }
 
-// What else programs commonly need of /etc: where libraries are, who resolves names (for workers with the host's network),
-// which certificates to trust, which awk is meant.
+// What else programs commonly need of /etc: where libraries are, who resolves names (for workers with the host's
+// network), which certificates to trust, which awk is meant.
 static bool show_settings(void) {
     static const char *const files[] = {"/etc/ld.so.cache", "/etc/resolv.conf"};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {

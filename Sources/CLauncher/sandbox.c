@@ -183,8 +183,8 @@ static uint32_t start_init(struct launcher *l, struct sandbox *sandbox) {
     return step;
 }
 
-/// Makes a sandbox, with the host's network or one of its own, and lets it wait. Returns the step that failed, with errno, or TAIBAI_STEP_NONE. Blocks for about a
-/// millisecond.
+/// Makes a sandbox, with the host's network or one of its own, and lets it wait. Returns the step that failed, with
+/// errno, or TAIBAI_STEP_NONE. Blocks for about a millisecond.
 uint32_t sandbox_make(struct launcher *l, bool is_open) {
     struct sandbox *sandbox = l->sandboxes;
     struct sandbox *end = l->sandboxes + TAIBAI_WORKERS_MAX;

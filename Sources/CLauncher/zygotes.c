@@ -10,8 +10,8 @@
 
 #include "state.h"
 
-// Orders a zygote may have open: few enough for its socket's queue (212,992 bytes; an order has up to 16 KiB), enough to
-// keep it busy.
+// Orders a zygote may have open: few enough for its socket's queue (212,992 bytes; an order has up to 16 KiB), enough
+// to keep it busy.
 enum { CLONES_MAX = 6 };
 // A zygote that says nothing for so long while an order waits is stuck. 30 s: a start of python3 from a cold disk on
 // a busy machine takes seconds.

@@ -153,8 +153,8 @@ public final class Deployments {
         case .open:
             return Problem(
                 .isolationUnavailable,
-                "egress: open gives a function the network of this host, which this server does not allow; name what it "
-                    + "needs, such as egress: [api.example.com:443], or start the server with --allow-host-network")
+                "egress: open gives a function the network of this host, which this server does not allow; name what "
+                    + "it needs, such as egress: [api.example.com:443], or start the server with --allow-host-network")
         }
     }
 

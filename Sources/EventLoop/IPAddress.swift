@@ -10,7 +10,7 @@ public enum IPAddress: Hashable, Sendable, CustomStringConvertible {
     /// The sixteen bytes, the first one highest.
     case v6(UInt128)
 
-    /// Reads `192.0.2.1` or `2001:db8::1`, without brackets and zone. The shorter, octal and hexadecimal forms that some
+    /// Reads `192.0.2.1` or `2001:db8::1`, without brackets and zone. Shorter, octal and hexadecimal forms that some
     /// programs take for IPv4 (`127.1`, `0x7f000001`) are no addresses here.
     public init?(_ text: String) {
         // libuv would read over a zone, and a C string ends at a zero byte.

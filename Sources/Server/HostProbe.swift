@@ -103,7 +103,7 @@ public enum HostProbe {
                 check: "landlock", isThere: found.landlock >= 6,
                 detail: found.landlock == 0
                     ? "the kernel has none"
-                    : "version \(found.landlock)\(found.landlock >= 6 ? "" : ", without scopes for signals and sockets")",
+                    : "version \(found.landlock)\(found.landlock >= 6 ? "" : ", without scopes for signals")",
                 cure: "Linux 6.12 or newer has version 6"),
         ]
     }

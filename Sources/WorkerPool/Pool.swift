@@ -29,7 +29,7 @@ public final class Pool {
     private var available: [Worker] = []
     private var queue = Deque<Call>()
     /// Waiting calls; `queue` may also hold ended ones that have not surfaced yet.
-    private var queued = 0
+    private(set) var queued = 0
     private var deadlines = DeadlineQueue()
     private var deadlineTimer: TimerID?
     private var reviewTimer: (id: TimerID, at: Instant)?
@@ -595,7 +595,4 @@ public final class Pool {
         status.decision = lastDecision
         return status
     }
-
-    /// Whether it holds nothing: no worker, nothing waiting.
-    public var isEmpty: Bool { workers.isEmpty && queued == 0 }
 }

@@ -64,3 +64,8 @@ struct RateMeter {
         newest = second
     }
 }
+
+extension Pool {
+    /// Whether it holds nothing: no worker, nothing waiting.
+    public var isEmpty: Bool { workers.isEmpty && queued == 0 }
+}

@@ -187,7 +187,7 @@ import Testing
     @Test func `gives a slow reader the time to take the rest of the answer`() throws {
         try EgressRig.with { rig in
             let (_, _, client, origin) = try forwarded(rig, "GET", "/")
-            client.socket.limitBuffers(to: 4096)
+            client.socket.limitBuffers(to: 64 << 10)
             let answer = pattern(20 << 20)
             var answered = 0
             var refusals = 0

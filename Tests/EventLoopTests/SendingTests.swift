@@ -218,7 +218,8 @@ import Testing
             let (socket, peer) = try rig.pair(kind)
             var queuedAtFinish: [Int] = []
             socket.onFinish = { queuedAtFinish.append(socket.queuedBytes) }
-            let sent = pattern(2_000_000)
+            // More than the kernel holds for two sockets: 4 MiB for sending (tcp_wmem), 6 MiB for receiving (tcp_rmem).
+            let sent = pattern(24_000_000)
             socket.send(sent)
             rig.settle()
             socket.finishSending()

@@ -28,8 +28,7 @@ enum Attempts {
 
     static let all = files + bombs + fillings + processes + network + kernel + leaks
 
-    /// What a guarded worker may succeed with, as isolation by namespaces is missing: the stat of any path, the sight of
-    /// other processes, a full disk.
+    /// What a guarded worker may succeed with, since it has no file systems of its own.
     static let ofNamespaces: Set<String> = ["fs_fill_disk", "fs_fill_inodes"]
 }
 

@@ -56,10 +56,11 @@ import Testing
                 """, status: 502, code: "worker-protocol"),
         Conduct(
             name: "sends-nonsense",
-            source: "import os, time\ndef handler(e, c):\n    os.write(3, os.urandom(4096))\n    time.sleep(5)", status: 502,
-            code: "worker-protocol"),
+            source: "import os, time\ndef handler(e, c):\n    os.write(3, os.urandom(4096))\n    time.sleep(5)",
+            status: 502, code: "worker-protocol"),
         Conduct(
-            name: "closes-its-channel", source: "import os, time\ndef handler(e, c):\n    os.close(3)\n    time.sleep(5)",
+            name: "closes-its-channel",
+            source: "import os, time\ndef handler(e, c):\n    os.close(3)\n    time.sleep(5)",
             status: 502, code: "worker-exited"),
         Conduct(
             name: "needs-too-much-memory",
@@ -148,7 +149,8 @@ import Testing
             with open("/tmp/daemon") as file: return {"thread": count, "daemon": int(file.read() or 0)}
         """
 
-    @Test(arguments: [Way.root, .user]) func `goes on after its answer, and stands still`(way: Way) throws {
+    @Test(arguments: [Way.root, .user])
+    func `goes on after its answer, and stands still`(way: Way) throws {
         guard Way.possible.contains(way) else { return print("skipped: \(way.testDescription) is not possible here") }
         try HostileRig.run(way) { hostile in
             try hostile.rig.deploy("goes-on", python: Self.goesOn, "max=1")
@@ -169,7 +171,8 @@ import Testing
         }
     }
 
-    @Test(arguments: [Way.root, .user]) func `finds nothing of other workers, and draws other numbers`(way: Way) throws {
+    @Test(arguments: [Way.root, .user])
+    func `finds nothing of other workers, and draws other numbers`(way: Way) throws {
         guard Way.possible.contains(way) else { return print("skipped: \(way.testDescription) is not possible here") }
         try HostileRig.run(way) { hostile in
             var seen: [String] = []
@@ -189,7 +192,8 @@ import Testing
     }
 
     /// Nothing public can be reached from here; what is to be refused can be, and is.
-    @Test(arguments: [Way.root, .user]) func `gets out only through the proxy, and only where it may`(way: Way) throws {
+    @Test(arguments: [Way.root, .user])
+    func `gets out only through the proxy, and only where it may`(way: Way) throws {
         guard Way.possible.contains(way) else { return print("skipped: \(way.testDescription) is not possible here") }
         let source = """
             import socket

@@ -34,11 +34,11 @@ def main():
         instruction(RETURN, ERRNO | EPERM), instruction(RETURN, ALLOW)]
     libc = ctypes.CDLL(None, use_errno=True)
     code = b"".join(program)
-    whole = struct.pack("HxxxxxxP", len(program), ctypes.addressof(kept := ctypes.create_string_buffer(code, len(code))))
+    kept = ctypes.create_string_buffer(code, len(code))
+    whole = struct.pack("HxxxxxxP", len(program), ctypes.addressof(kept))
     for arguments in ((38, 1, 0, 0, 0), (22, 2, ctypes.create_string_buffer(whole, len(whole)), 0, 0)):
         if libc.prctl(*arguments) != 0:
             sys.exit(f"prctl({arguments[0]}): {os.strerror(ctypes.get_errno())}")
-    del kept
     os.execvp(sys.argv[1], sys.argv[1:])
 
 

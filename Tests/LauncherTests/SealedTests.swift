@@ -78,7 +78,7 @@ extension Capability {
                     "os.getcwd()", "os.getuid()", "os.getgid()", "sorted(os.listdir('/proc'))", "os.listdir('/tmp')",
                     "open('/var/task/x', 'w')", "open('/usr/x', 'w')", "open('/x', 'w')", "os.listdir('/run/secrets')",
                     "os.stat('/root')", "os.stat('/etc/shadow')", "open('/tmp/x', 'w').write('a')",
-                    "[l.split()[1] for l in open('/proc/self/status') if l[:5] in ('CapEf', 'CapBn', 'NoNew', 'Secco')]",
+                    "[l.split()[1] for l in open('/proc/self/status') if l[:5] in 'CapEf CapBn NoNew Secco']",
                     "socket.if_nameindex()", "os.kill(1, 9)", "os.getpid() > 1",
                 ])
 

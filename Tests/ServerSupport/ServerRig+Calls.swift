@@ -123,7 +123,9 @@ package final class HeldRequest {
     package func readHead() throws -> TestAnswer { try client.readHead(to: "POST") }
 
     /// The next piece of its body; nil at the end.
-    package func readPiece() throws -> String? { try client.readBodyPiece().map { String(decoding: $0, as: UTF8.self) } }
+    package func readPiece() throws -> String? {
+        try client.readBodyPiece().map { String(decoding: $0, as: UTF8.self) }
+    }
 }
 
 /// Python functions that several tests use.

@@ -1,5 +1,6 @@
 // Taking an archive apart: in this process, or as a process of its own, the unpacker, which the launcher shuts in.
-// What it says is a byte, 0 for "done" or 1 for "refused", and in the latter case the problem's code, a line's end, its text.
+// What it says is a byte, 0 for "done" or 1 for "refused", and in the latter case the problem's code, a line's end, its
+// text.
 
 internal import Foundation
 internal import Glibc

@@ -60,8 +60,8 @@ def leak_ids(_event):
 @attempt
 def leak_proc(_event):
     """layer: pid-ns"""
-    for name in ("kallsyms", "kcore", "keys", "sched_debug", "modules", "cmdline", "mounts/../1/root", "sys/kernel/version",
-                 "meminfo", "net/tcp", "bus", "interrupts"):
+    for name in ("kallsyms", "kcore", "keys", "sched_debug", "modules", "cmdline", "sys/kernel/version", "meminfo",
+                 "net/tcp", "bus", "interrupts"):
         def action(name=name):
             path = f"/proc/{name}"
             if os.path.isdir(path):
