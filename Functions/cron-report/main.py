@@ -16,11 +16,9 @@ def handler(event, context):
 
 
 def memory_free():
-    with open("/proc/meminfo", encoding="ascii") as file:
-        fields = dict(line.split(":") for line in file)
-    return int(fields["MemAvailable"].split()[0]) >> 10
+    # Of the kernel, not of /proc/meminfo: a sandbox has no files that tell about the machine.
+    return (os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")) >> 20
 
 
 def hours_up():
-    with open("/proc/uptime", encoding="ascii") as file:
-        return int(float(file.read().split()[0])) // 3600
+    return int(time.clock_gettime(time.CLOCK_BOOTTIME)) // 3600

@@ -87,6 +87,8 @@ struct ExecutionView: Encodable {
     let queueMs, startMs, initMs, runMs: Double
     @Nullable var cpuMs: Double?
     @Nullable var memoryPeakBytes: Int?
+    @Nullable var isolation: String?
+    @Nullable var limits: String?
     @Nullable var responseStatus: Int?
     @Nullable var problem: ProblemView?
     let createdAt: String
@@ -105,6 +107,8 @@ struct ExecutionView: Encodable {
         runMs = rounded(record.cost.run)
         cpuMs = record.cost.cpu.map(rounded)
         memoryPeakBytes = record.cost.memoryPeak?.bytes
+        isolation = record.confinement?.level.rawValue
+        limits = record.confinement?.limits.rawValue
         responseStatus = record.responseStatus
         problem = record.problem.map { ProblemView($0) }
         createdAt = record.createdAt.iso8601
@@ -130,7 +134,7 @@ struct LogLineView: Encodable {
 }
 
 struct PoolView: Encodable {
-    let function: String
+    let function, isolation, limits: String
     let version, ready, busy, starting, draining, inFlight, queued, max, min: Int
     let ratePerSecond: Double
     @Nullable var startMs: Double?
@@ -140,6 +144,8 @@ struct PoolView: Encodable {
 
     init(_ status: PoolStatus) {
         function = status.version.name.text
+        isolation = status.confinement.level.rawValue
+        limits = status.confinement.limits.rawValue
         version = status.version.number.value
         ready = status.idle
         busy = status.busy

@@ -109,6 +109,8 @@ public final class Engine {
             createdAt: createdAt)
         record.cost = cost
         record.endedAt = clock.wall()
+        let level = version.settings.isolation ?? isolation
+        record.confinement = Confinement(level: level, limits: source.limits(level))
         switch outcome {
         case .answered(let status): record.responseStatus = status
         case .problem(let problem):

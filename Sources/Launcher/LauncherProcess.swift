@@ -26,15 +26,10 @@ public struct LauncherOptions: Sendable {
 
 /// What a launcher has found that it can do, by doing it.
 public struct LauncherAbilities: Hashable, Sendable {
-    /// What holds memory and the number of processes.
-    public enum LimitsHolder: String, Sendable {
-        case rlimit, cgroup1, cgroup2
-    }
-
     public var levels: Set<IsolationLevel> = []
     /// For levels it was to give and can't: the first step that failed.
     public var missing: [IsolationLevel: LaunchError] = [:]
-    public var limits = LimitsHolder.rlimit
+    public var limits = Confinement.LimitsHolder.rlimit
     /// Whether each worker is a user of its own on the host.
     public var hasOwnUsers = false
     /// Whether idle workers are frozen by their control group; else by SIGSTOP.

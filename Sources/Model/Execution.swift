@@ -68,6 +68,25 @@ public struct ExecutionCost: Hashable, Sendable {
     public init() {}
 }
 
+/// How far a worker was shut away from the machine, and what held its memory and processes.
+public struct Confinement: Hashable, Sendable {
+    public let level: IsolationLevel
+    public let limits: LimitsHolder
+
+    /// What holds memory and the number of processes of a worker.
+    public enum LimitsHolder: String, Sendable {
+        /// Limits of each process: what a worker's processes use is not added up.
+        case rlimit
+        case cgroup1
+        case cgroup2
+    }
+
+    public init(level: IsolationLevel, limits: LimitsHolder) {
+        self.level = level
+        self.limits = limits
+    }
+}
+
 /// What is kept of one execution.
 public struct ExecutionRecord: Hashable, Sendable {
     public let id: ExecutionID
@@ -82,6 +101,8 @@ public struct ExecutionRecord: Hashable, Sendable {
     public var responseStatus: Int?
     /// Why it did not succeed.
     public var problem: Problem?
+    /// Of the worker that ran it, or would have; nil in records of releases that did not keep it.
+    public var confinement: Confinement?
 
     public init(
         id: ExecutionID, function: FunctionName, version: VersionNumber, trigger: Trigger, status: ExecutionStatus,

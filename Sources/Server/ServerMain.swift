@@ -37,12 +37,11 @@ public enum ServerMain {
             let service = Doors.Service()
             let doors = try Doors(loop: loop, addresses: options.listen, serve: service)
             try user?.become()
-            let house = try House(
-                options, log: log,
-                on: House.Foundations(
-                    loop: loop, launchers: launchers, doors: doors, service: service, data: data,
-                    secretKey: secretKey),
-                isolation: wanted, tokens: tokens)
+            let foundations = House.Foundations(
+                loop: loop, launchers: launchers, doors: doors, service: service, data: data, secretKey: secretKey)
+            let house = try data.inGivenWords {
+                try House(options, log: log, on: foundations, isolation: wanted, tokens: tokens)
+            }
             try house.run()
             return house.exitCode
         } catch {

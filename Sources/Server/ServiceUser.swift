@@ -53,6 +53,8 @@ struct DataFolder {
 
     /// The path to use.
     let path: String
+    /// The path as the operator gave it.
+    let given: String
     var packages: String { path + "/packages" }
 
     /// Makes the folder and, for a server that will give up root, gives it to `owner`.
@@ -70,7 +72,7 @@ struct DataFolder {
                 throw StartError("data folder \(path)", "can't be made: \(error.localizedDescription)")
             }
         }
-        guard let owner else { return DataFolder(path: path) }
+        guard let owner else { return DataFolder(path: path, given: path) }
         try giveAway(path, to: owner)
         // Workers of level guarded, which are users of their own but in the server's group, have to get to their code.
         for folder in [path, path + "/packages"] where chmod(folder, 0o710) != 0 {
@@ -78,12 +80,23 @@ struct DataFolder {
         }
         do throws(LaunchError) {
             try Privileges.bind(path, at: ownPlace)
-            return DataFolder(path: ownPlace)
+            return DataFolder(path: ownPlace, given: path)
         } catch {
             // Without the privilege for mounts the path itself must do; the store says so if it does not.
             guard [EPERM, EACCES, EROFS].contains(error.errno) else { throw StartError("data folder \(path)", error) }
             try checkReachable(path)
-            return DataFolder(path: path)
+            return DataFolder(path: path, given: path)
+        }
+    }
+
+    /// Does `body`; its errors name the folder as the operator did, not by the place where this process sees it.
+    func inGivenWords<Value>(_ body: () throws -> Value) throws -> Value {
+        do {
+            return try body()
+        } catch let error as StartError {
+            throw StartError(
+                error.step.replacing(path + "/", with: given + "/"),
+                error.reason.replacing(path + "/", with: given + "/"))
         }
     }
 

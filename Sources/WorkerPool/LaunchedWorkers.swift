@@ -38,7 +38,11 @@ public final class LaunchedWorkers {
     }
 
     /// Itself, as pools see it.
-    public var source: WorkerSource { WorkerSource { [self] request, events in start(request, events) } }
+    public var source: WorkerSource {
+        WorkerSource(
+            start: { [self] request, events in start(request, events) },
+            limits: { [launchers] level in launchers[level]?.abilities.limits ?? .rlimit })
+    }
 
     private func start(_ request: WorkerRequest, _ events: WorkerEvents) {
         guard let launcher = launchers[request.isolation] else {

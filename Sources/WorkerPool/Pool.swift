@@ -570,11 +570,10 @@ public final class Pool {
         "function \(version.name) raised \(error.errorType): \(error.errorMessage)"
     }
 
-    // For the API.
-
-    /// The pool at this moment, for people.
+    /// The pool at this moment, for the API and for people.
     public var status: PoolStatus {
-        var status = PoolStatus(version: version.key)
+        var status = PoolStatus(
+            version: version.key, confinement: Confinement(level: isolation, limits: source.limits(isolation)))
         for worker in workers {
             switch worker.phase {
             case .starting, .loading: status.starting += 1

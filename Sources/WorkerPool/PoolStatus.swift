@@ -17,6 +17,8 @@ public struct PoolCounters: Hashable, Sendable {
 /// A pool at one moment.
 public struct PoolStatus: Sendable {
     public let version: VersionKey
+    /// Of all its workers.
+    public let confinement: Confinement
     public var idle = 0
     public var busy = 0
     public var starting = 0
@@ -31,7 +33,10 @@ public struct PoolStatus: Sendable {
     public var counters = PoolCounters()
     public var decision = StartDecision(count: 0, reason: .enoughWorkers)
 
-    init(version: VersionKey) { self.version = version }
+    init(version: VersionKey, confinement: Confinement) {
+        self.version = version
+        self.confinement = confinement
+    }
 
     /// The last decision's reason as one word.
     public var decisionReason: String { decision.reason.rawValue }

@@ -99,6 +99,14 @@ public struct WorkerEvents {
 /// Where workers come from.
 public struct WorkerSource {
     public let start: (WorkerRequest, WorkerEvents) -> Void
+    /// What holds the limits of workers of a level.
+    public let limits: (IsolationLevel) -> Confinement.LimitsHolder
 
-    public init(start: @escaping (WorkerRequest, WorkerEvents) -> Void) { self.start = start }
+    public init(
+        start: @escaping (WorkerRequest, WorkerEvents) -> Void,
+        limits: @escaping (IsolationLevel) -> Confinement.LimitsHolder = { _ in .rlimit }
+    ) {
+        self.start = start
+        self.limits = limits
+    }
 }

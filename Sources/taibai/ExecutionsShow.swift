@@ -46,6 +46,9 @@ struct ExecutionsShow: ParsableCommand {
         ]
         sheet.add("time", times.map { "\($0) \(Human.milliseconds($1))" }.joined(separator: ", "))
         sheet.add("cpu", execution.cpuMs.map { Human.milliseconds($0) })
+        if let level = execution.json["isolation"]?.string {
+            sheet.add("isolation", "\(level), limits by \(execution.json["limits"]?.string ?? "?")")
+        }
         sheet.add("memory", execution.memoryPeakBytes.map { "at most \(Human.bytes($0))" })
         sheet.add("created", Human.date(execution.createdAt, from: now))
         sheet.add("ended", Human.date(execution.endedAt, from: now))

@@ -30,7 +30,7 @@ extension ExecutionRecord {
             id.blob, function.text, version.value, trigger.description, status.rawValue, createdAt.milliseconds,
             endedAt?.milliseconds, cost.isColdStart, cost.queue.nanoseconds, cost.start.nanoseconds,
             cost.initialize.nanoseconds, cost.run.nanoseconds, cost.cpu?.nanoseconds, cost.memoryPeak?.bytes,
-            responseStatus, try StoredProblem.text(problem),
+            responseStatus, try StoredProblem.text(problem), confinement?.level.rawValue, confinement?.limits.rawValue,
         ]
     }
 }
@@ -138,7 +138,7 @@ extension Row {
     }
 
     /// `id, function, version, trigger, status, createdAt, endedAt, isColdStart, queue, start, init, run, cpu,
-    /// memoryPeak, responseStatus, problem`
+    /// memoryPeak, responseStatus, problem, isolation, limits`
     func executionRecord() throws -> ExecutionRecord {
         var record = ExecutionRecord(
             id: try id(0), function: try function(1), version: try number(2), trigger: try trigger(3),
@@ -153,6 +153,9 @@ extension Row {
         record.cost.memoryPeak = (self[13] as Int?).map(ByteCount.init(bytes:))
         record.responseStatus = self[14]
         record.problem = try (self[15] as String?).map(StoredProblem.problem)
+        if let level = (self[16] as String?).flatMap(IsolationLevel.init), let limits = self[17] as String? {
+            record.confinement = Confinement(level: level, limits: try stored(limits, "limits"))
+        }
         return record
     }
 

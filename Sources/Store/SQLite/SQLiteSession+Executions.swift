@@ -45,15 +45,16 @@ extension SQLiteSession {
                 """
                 INSERT INTO execution (id, function, version, trigger, status, createdAt, endedAt, isColdStart,
                     queueNanoseconds, startNanoseconds, initNanoseconds, runNanoseconds, cpuNanoseconds, memoryPeak,
-                    responseStatus, problem)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    responseStatus, problem, isolation, limits)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 ON CONFLICT (id) DO UPDATE SET
                     function = excluded.function, version = excluded.version, status = excluded.status,
                     endedAt = excluded.endedAt, isColdStart = excluded.isColdStart,
                     queueNanoseconds = excluded.queueNanoseconds, startNanoseconds = excluded.startNanoseconds,
                     initNanoseconds = excluded.initNanoseconds, runNanoseconds = excluded.runNanoseconds,
                     cpuNanoseconds = excluded.cpuNanoseconds, memoryPeak = excluded.memoryPeak,
-                    responseStatus = excluded.responseStatus, problem = excluded.problem
+                    responseStatus = excluded.responseStatus, problem = excluded.problem,
+                    isolation = excluded.isolation, limits = excluded.limits
                 WHERE execution.status IN ('queued', 'running')
                 """, try record.storedColumns())
             if record.status.isFinal && record.status != .dead {
@@ -64,7 +65,8 @@ extension SQLiteSession {
 
     private static let recordColumns = """
         SELECT id, function, version, trigger, status, createdAt, endedAt, isColdStart, queueNanoseconds,
-            startNanoseconds, initNanoseconds, runNanoseconds, cpuNanoseconds, memoryPeak, responseStatus, problem
+            startNanoseconds, initNanoseconds, runNanoseconds, cpuNanoseconds, memoryPeak, responseStatus, problem,
+            isolation, limits
         FROM execution
         """
 
