@@ -531,8 +531,9 @@ def set_up(worker):
     code = os.path.abspath(setup["code"])
     worker.function = setup["function"]
     try:
-        with open("/proc/self/comm", "w") as file:
-            file.write(f"taibai:{worker.function}"[:15])
+        name = os.open("/proc/self/comm", os.O_WRONLY)
+        os.write(name, f"taibai:{worker.function}"[:15].encode("ascii"))
+        os.close(name)
     except OSError:
         worker.streams[1].write("taibai: /proc/self/comm can't be written, so the process keeps its name\n")
     threading.stack_size(STACK_SIZE)

@@ -14,6 +14,8 @@ import array
 import ctypes
 import gc
 import importlib
+import importlib.machinery
+import logging
 import os
 import platform
 import socket
@@ -41,6 +43,12 @@ ORDER_MAX = HEAD.size + 160 * OP.size + 6144
 ANSWER = struct.Struct("<Qii")  # worker, pid, errno
 REPORT = struct.Struct("<QIi")  # worker, step, errno
 U32, U64 = struct.Struct("<I"), struct.Struct("<Q")
+
+# The id of an order for a clone that waits, in its channel, for the order of a worker (Sources/CLauncher/spares.c).
+SPARE = 0xFFFFFFFFFFFFFD00
+# Requests that are rehearsed before there are clones, and in each spare. The interpreter rewrites code that has run
+# eight times; a few bring to a clone the pages that a request writes to.
+REHEARSALS_ONCE, REHEARSALS_SPARE = 16, 4
 
 # Steps that are no operations, as in Sources/CLauncher/include/launcher.h.
 STEP_NONE, STEP_STREAMS = 0, 18
@@ -185,11 +193,11 @@ def shut_in(worker, count, descriptors, targets):
     os.close(reports)
 
 
-def become_worker(order, descriptors, launcher, worker):
-    """Never returns."""
+def become_worker(order, descriptors, orders, worker):
+    """Never returns. `orders`: the socket the order came by."""
     try:
-        # Its number, 3, is the channel's from here on.
-        launcher.detach()
+        # Its number is another's from here on.
+        orders.detach()
         shut_in(order[0], order[1], descriptors, order[7])
         gc.enable()
         sys.argv = [""]
@@ -200,6 +208,61 @@ def become_worker(order, descriptors, launcher, worker):
         os.write(2, traceback.format_exc().encode("utf-8", "replace"))
     finally:
         os._exit(1)
+
+
+# What is rehearsed as if it were a function's.
+REHEARSED = """
+import json
+import os
+def handler(event, context):
+    return {"message": event["rawPath"]}
+"""
+
+
+def rehearse(worker, count):
+    """Answers requests that nobody has sent, through a channel of its own, so that what the start and first request of
+    a worker would bring about has happened: modules loaded late, code the interpreter has rewritten, pages copied."""
+    module = {}
+    exec(compile(REHEARSED, "rehearsed.py", "exec"), module)
+    finder = importlib.machinery.FileFinder(
+        os.path.dirname(os.__file__), (importlib.machinery.SourceFileLoader, [".py"]))
+    if found := finder.find_spec("bisect"):
+        found.loader.source_to_code(found.loader.get_data(found.origin), "rehearsed.py")
+    os.environ.update(os.environ)
+    near, far = socket.socketpair()
+    actor = worker.Worker(far.detach())
+    actor.body_max = worker.BODY_MAX
+    actor.handler = module["handler"]
+    logging.StreamHandler(actor.streams[1]).setFormatter(worker.LogFormatter(actor))
+    fields = [worker.encode_field(name, value) for name, value in (
+        (":method", "GET"), (":path", "/"), (":host", "localhost"), (":id", "rehearsal"), ("accept", "*/*"))]
+    with near:
+        for number in range(1, count + 1):
+            body = worker.REQUEST_HEAD.pack(0, 0, len(fields)) + b"".join(fields)
+            near.sendall(worker.frame(worker.REQUEST, number, 0, body, worker.LAST))
+            actor.read()
+            actor.run(actor.ready.popleft())
+            near.recv(worker.BODY_MAX)
+    actor.channel.socket.close()
+
+
+def become_spare(launcher, worker, order, descriptors):
+    """Waits for the order of a worker and becomes that. Never returns."""
+    orders = socket.socket(fileno=descriptors[order[7].index(CHANNEL)])
+    # The zygote's socket shall end with the zygote, and no number below DESCRIPTORS_END be free.
+    os.dup2(DESCRIPTORS_END - 1, launcher.detach(), inheritable=False)
+    for descriptor in descriptors:
+        if descriptor != orders.fileno():
+            os.close(descriptor)
+    rehearse(worker, REHEARSALS_SPARE)
+    taken = take_order(orders, socket.CMSG_SPACE(DESCRIPTORS_MAX * 4))
+    if taken is None:
+        os._exit(0)
+    order, descriptors, error = taken
+    if error:
+        os.write(REPORTS, REPORT.pack(order[0], STEP_STREAMS, error))
+        os._exit(126)
+    become_worker(order, descriptors, orders, worker)
 
 
 def take_order(launcher, space):
@@ -232,7 +295,9 @@ def serve(launcher, worker):
             sandbox = descriptors[targets.index(SANDBOX)] if order[5] else None
             group = descriptors[targets.index(GROUP)] if order[4] else None
             pid, pidfd = clone(sandbox, group)
-            if pid == 0:
+            if pid == 0 and order[0] == SPARE:
+                become_spare(launcher, worker, order, descriptors)
+            elif pid == 0:
                 become_worker(order, descriptors, launcher, worker)
         if pid > 0:
             passed = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", pidfd))]
@@ -280,6 +345,7 @@ def main():
     worker = load_worker()
     worker.AT_STARTUP = AT_STARTUP
     launcher = socket.socket(fileno=LAUNCHER)
+    rehearse(worker, REHEARSALS_ONCE)
     # What exists now is shared with all clones; left out of collections, its pages stay shared.
     gc.collect()
     gc.freeze()

@@ -298,6 +298,13 @@ int group_take(struct launcher *l, const struct taibai_limits *limits) {
     return group;
 }
 
+/// Gives a group that was taken other limits. False with errno.
+bool group_limit(struct launcher *l, int group, const struct taibai_limits *limits) {
+    char name[16];
+    name_of(group, name);
+    return set_limits(l, name, limits);
+}
+
 /// Opens what a worker needs to be in the group: its folder of version 2 (or -1), and its `tasks` files of version 1
 /// (their count in `*tasks_count`). False with errno when one can't be opened; nothing is open then.
 bool group_open(struct launcher *l, int group, int *unified, int *tasks, int *tasks_count) {

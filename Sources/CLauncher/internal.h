@@ -121,6 +121,8 @@ struct taibai_report {
 #define ZYGOTE_REPORT_ID 0xffffffffffffff00ull
 // Workers of the launcher itself, by which it finds out what it can do: this plus the level.
 #define TRIAL_ID 0xfffffffffffffe00ull
+// An order for a clone that waits for the order of a worker (spares.c). Below it are the ids of the server's workers.
+#define SPARE_ID 0xfffffffffffffd00ull
 
 _Static_assert(sizeof(struct taibai_op) == 64, "python3/zygote.py reads this layout");
 _Static_assert(offsetof(struct taibai_order, ops) == ORDER_HEAD_SIZE, "python3/zygote.py reads this layout");

@@ -2,7 +2,7 @@
 // another name, entered before any Swift runs; one thread, no memory asked for after the start, one loop over poll(2).
 // It is told numbers, never paths (include/launcher.h), and does what it is told or says which step failed.
 //
-// Reading order: state.h, requests.c, orders.c, plan.c, perform.c, zygotes.c, sandbox.c, root.c, then this loop.
+// Reading order: state.h, requests.c, orders.c, plan.c, perform.c, zygotes.c, spares.c, sandbox.c, root.c, this loop.
 
 #include <errno.h>
 #include <fcntl.h>
@@ -192,6 +192,7 @@ static void reap(struct launcher *l) {
         struct worker *worker = worker_by_pid(l, pid);
         uint32_t runtime = zygote_of_pid(l, pid);
         struct sandbox *sandbox = worker ? NULL : sandbox_by_pid(l, pid);
+        struct sandbox *held = worker ? NULL : sandbox_by_spare(l, pid);
         if (worker) {
             worker_ended(l, worker);
         } else if (runtime < TAIBAI_RUNTIMES_END) {
@@ -201,6 +202,9 @@ static void reap(struct launcher *l) {
         } else if (sandbox) {
             wait4(pid, NULL, __WALL, NULL);
             sandbox_ended(l, sandbox);
+        } else if (held) {
+            wait4(pid, NULL, __WALL, NULL);
+            spare_end(l, held);
         } else if (l->cloning > 0) {
             l->must_sweep = true;
             return;
@@ -219,7 +223,7 @@ static void sweep(struct launcher *l) {
     int count = list_children();
     for (int i = 0; i < count; i++) {
         if (worker_by_pid(l, children[i]) || zygote_of_pid(l, children[i]) < TAIBAI_RUNTIMES_END) continue;
-        if (sandbox_by_pid(l, children[i])) continue;
+        if (sandbox_by_pid(l, children[i]) || sandbox_by_spare(l, children[i])) continue;
         pid_t session = getsid(children[i]);
         if (session > 0 && worker_by_pid(l, session)) continue;
         kill(children[i], SIGKILL);
@@ -279,6 +283,7 @@ static void prepare_for_next(struct launcher *l) {
     if (scratch_tidy(l)) return;
     bool must_make = l->is_sealed && l->sandboxes_waiting < SANDBOXES_WAITING_MAX;
     l->must_refill = must_make && sandbox_make(l, false) == TAIBAI_STEP_NONE;
+    if (!l->must_refill) spare_order(l);
 }
 
 // A worker of which the kernel has killed a process for want of memory ends as a whole.

@@ -82,7 +82,7 @@ static uint32_t give_own(struct launcher *l, struct worker *worker, struct hand_
 
 static uint32_t give_sandbox(struct launcher *l, struct worker *worker, struct hand_over *to) {
     uint32_t step;
-    worker->sandbox = sandbox_take(l, worker->request.egress == TAIBAI_EGRESS_OPEN, &step);
+    worker->sandbox = sandbox_take(l, &worker->request, &step);
     l->must_refill = true;
     if (!worker->sandbox) return step;
     if (!give_copy(to, worker->sandbox->pidfd, CHILD_SANDBOX)) return TAIBAI_STEP_DESCRIPTORS;
@@ -98,7 +98,14 @@ static uint32_t give_sandbox(struct launcher *l, struct worker *worker, struct h
 static uint32_t give_group(struct launcher *l, struct worker *worker, struct hand_over *to, int *tasks_count) {
     int unified, tasks[GROUP_CONTROLLERS];
     if (l->groups.kind == TAIBAI_GROUPS_NONE) return TAIBAI_STEP_NONE;
-    worker->group = group_take(l, &worker->request.limits);
+    struct sandbox *sandbox = worker->sandbox;
+    if (sandbox && sandbox->spare > 0) {
+        worker->group = sandbox->spare_group;
+        sandbox->spare_group = -1;
+        if (!group_limit(l, worker->group, &worker->request.limits)) return TAIBAI_STEP_GROUP;
+    } else {
+        worker->group = group_take(l, &worker->request.limits);
+    }
     if (worker->group < 0 || !group_open(l, worker->group, &unified, tasks, tasks_count)) return TAIBAI_STEP_GROUP;
     if (unified >= 0) give(to, unified, CHILD_GROUP);
     to->order->is_grouped = unified >= 0;

@@ -73,7 +73,7 @@ static void start_worker(struct launcher *l, const struct taibai_request *reques
     bool unpacks = request->runtime == TAIBAI_RUNTIME_UNPACK;
     unsigned fields = HAS_RUNTIME | HAS_WORKER | HAS_LEVEL | HAS_LIMITS | (unpacks ? 0 : HAS_PACKAGE);
     int count = descriptor_count(descriptors);
-    if (!has_exactly(request, fields) || request->worker >= TRIAL_ID) {
+    if (!has_exactly(request, fields) || request->worker >= SPARE_ID) {
         return refuse(l, request, TAIBAI_STEP_REQUEST, EINVAL);
     }
     if (request->runtime >= TAIBAI_RUNTIMES_END) return refuse(l, request, TAIBAI_STEP_REQUEST, ENOSYS);

@@ -199,7 +199,7 @@ uint32_t sandbox_make(struct launcher *l, bool is_open) {
         int error = errno;
         if (sandbox->pid > 0) kill(sandbox->pid, SIGKILL);
         sandbox->state = sandbox->pid > 0 ? SANDBOX_ENDING : SANDBOX_NONE;
-        sandbox_close(sandbox);
+        sandbox_close(l, sandbox);
         errno = error;
         return step;
     }
@@ -208,20 +208,34 @@ uint32_t sandbox_make(struct launcher *l, bool is_open) {
     return TAIBAI_STEP_NONE;
 }
 
+// One that waits, and whether or not there is a spare in it as the worker would have it, if there is the choice.
+static struct sandbox *find_waiting(struct launcher *l, bool is_open, bool takes_spare) {
+    struct sandbox *found = NULL;
+    for (struct sandbox *sandbox = l->sandboxes; sandbox < l->sandboxes + TAIBAI_WORKERS_MAX; sandbox++) {
+        if (sandbox->state != SANDBOX_WAITING || sandbox->is_open != is_open || sandbox == l->spare.sandbox) continue;
+        if ((sandbox->spare > 0) == takes_spare) return sandbox;
+        found = sandbox;
+    }
+    return found;
+}
+
 /// A sandbox for one worker, made now if none waits. NULL with `*step` and errno when none can be made.
-struct sandbox *sandbox_take(struct launcher *l, bool is_open, uint32_t *step) {
-    *step = TAIBAI_STEP_NONE;
-    if (is_open || l->sandboxes_waiting == 0) *step = sandbox_make(l, is_open);
+struct sandbox *sandbox_take(struct launcher *l, const struct taibai_request *request, uint32_t *step) {
+    bool is_open = request->egress == TAIBAI_EGRESS_OPEN;
+    bool takes_spare = request->runtime == TAIBAI_RUNTIME_PYTHON3;
+    struct sandbox *sandbox = find_waiting(l, is_open, takes_spare);
+    *step = sandbox ? TAIBAI_STEP_NONE : sandbox_make(l, is_open);
     if (*step) return NULL;
-    struct sandbox *sandbox = l->sandboxes;
-    while (sandbox->state != SANDBOX_WAITING || sandbox->is_open != is_open) sandbox++;
+    if (!sandbox) sandbox = find_waiting(l, is_open, false);
+    if (!takes_spare) spare_end(l, sandbox);
     sandbox->state = SANDBOX_USED;
     if (!is_open) l->sandboxes_waiting--;
     return sandbox;
 }
 
 /// Closes what the launcher holds of it. Its init may live on.
-void sandbox_close(struct sandbox *sandbox) {
+void sandbox_close(struct launcher *l, struct sandbox *sandbox) {
+    spare_end(l, sandbox);
     if (sandbox->pidfd >= 0) close(sandbox->pidfd);
     if (sandbox->listener >= 0) close(sandbox->listener);
     sandbox->pidfd = sandbox->listener = -1;
@@ -232,7 +246,7 @@ void sandbox_end(struct launcher *l, struct sandbox *sandbox) {
     if (!sandbox || sandbox->state == SANDBOX_NONE || sandbox->state == SANDBOX_ENDING) return;
     if (sandbox->state == SANDBOX_WAITING && !sandbox->is_open) l->sandboxes_waiting--;
     kill(sandbox->pid, SIGKILL);
-    sandbox_close(sandbox);
+    sandbox_close(l, sandbox);
     sandbox->state = SANDBOX_ENDING;
 }
 
@@ -247,7 +261,7 @@ struct sandbox *sandbox_by_pid(struct launcher *l, pid_t pid) {
 /// Its init has ended, and with it everything in it; it has been waited for.
 void sandbox_ended(struct launcher *l, struct sandbox *sandbox) {
     if (sandbox->state == SANDBOX_WAITING && !sandbox->is_open) l->sandboxes_waiting--;
-    sandbox_close(sandbox);
+    sandbox_close(l, sandbox);
     sandbox->state = SANDBOX_NONE;
     sandbox->pid = 0;
 }

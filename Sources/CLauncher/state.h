@@ -50,6 +50,19 @@ struct sandbox {
     int listener;
     // Its network is the host's.
     bool is_open;
+    // The clone of python3's zygote that waits in it, 0: none; what it takes orders from, and its control group or -1.
+    pid_t spare;
+    int spare_pidfd;
+    int spare_socket;
+    int spare_group;
+};
+
+// The one spare that is being cloned. Its sandbox is NULL when that has ended meanwhile.
+struct spare_order {
+    bool is_cloning;
+    struct sandbox *sandbox;
+    int socket;
+    int group;
 };
 
 enum group_state { GROUP_NONE, GROUP_FREE, GROUP_USED };
@@ -109,6 +122,7 @@ struct launcher {
     struct worker *by_pid[TAIBAI_WORKERS_MAX];
     struct sandbox sandboxes[TAIBAI_WORKERS_MAX];
     int sandboxes_waiting;
+    struct spare_order spare;
     bool must_refill;
     struct groups groups;
     // The folder of folders for files of a while (-1: none), and how many of those in it are to be removed, and have
@@ -153,11 +167,20 @@ uint32_t order_make(struct launcher *l, struct worker *worker, struct taibai_ord
 
 // sandbox.c
 uint32_t sandbox_make(struct launcher *l, bool is_open);
-struct sandbox *sandbox_take(struct launcher *l, bool is_open, uint32_t *step);
-void sandbox_close(struct sandbox *sandbox);
+struct sandbox *sandbox_take(struct launcher *l, const struct taibai_request *request, uint32_t *step);
+void sandbox_close(struct launcher *l, struct sandbox *sandbox);
 void sandbox_end(struct launcher *l, struct sandbox *sandbox);
 struct sandbox *sandbox_by_pid(struct launcher *l, pid_t pid);
 void sandbox_ended(struct launcher *l, struct sandbox *sandbox);
+
+// spares.c
+bool spare_order(struct launcher *l);
+void spare_answered(struct launcher *l, pid_t pid, int *pidfd);
+void spare_failed(struct launcher *l);
+void spare_end(struct launcher *l, struct sandbox *sandbox);
+void spares_end(struct launcher *l);
+void spare_becomes(struct launcher *l, struct sandbox *sandbox, struct worker *worker);
+struct sandbox *sandbox_by_spare(struct launcher *l, pid_t pid);
 
 // secrets.c
 int taibai_secrets_mount(int memory_file, uid_t owner);
@@ -165,6 +188,7 @@ int taibai_secrets_mount(int memory_file, uid_t owner);
 // groups.c
 void groups_open(struct launcher *l);
 int group_take(struct launcher *l, const struct taibai_limits *limits);
+bool group_limit(struct launcher *l, int group, const struct taibai_limits *limits);
 bool group_open(struct launcher *l, int group, int *unified, int *tasks, int *tasks_count);
 bool group_freeze(struct launcher *l, int group, bool is_frozen);
 int group_out_of_memory(struct launcher *l);

@@ -72,11 +72,12 @@ void zygote_enqueue(struct launcher *l, struct worker *worker) {
     l->last_waiting = worker;
 }
 
-// Sends an order: its head and operations, and the bytes behind the operations in use.
-static int send_order(int socket, struct taibai_order *order, const int *descriptors) {
+// Makes an order what it is on the wire: its head, the operations in use, and right behind them the bytes. Returns its
+// length.
+static size_t pack(struct taibai_order *order) {
     size_t ops = ORDER_HEAD_SIZE + order->op_count * sizeof order->ops[0];
     memmove((unsigned char *)order + ops, order->bytes, order->byte_count);
-    return taibai_send(socket, order, ops + order->byte_count, descriptors, (int)order->descriptor_count);
+    return ops + order->byte_count;
 }
 
 // Gives the order for a worker; starts the zygote when none runs. The order then waits in its socket.
@@ -88,12 +89,18 @@ static void give_order(struct launcher *l, struct worker *worker) {
     if (zygote->pid == 0) zygote_start(l, runtime);
     uint32_t step = order_make(l, worker, &order, descriptors);
     int error = errno;
-    if (!step) {
+    struct sandbox *sandbox = worker->sandbox;
+    int count = (int)order.descriptor_count;
+    size_t length = step ? 0 : pack(&order);
+    bool is_spares = !step && sandbox && sandbox->spare > 0
+        && taibai_send(sandbox->spare_socket, &order, length, descriptors, count) == 0;
+    if (!step && !is_spares) {
         step = TAIBAI_STEP_ZYGOTE;
         // The queue holds more orders than may be open (CLONES_MAX), so it is never full.
-        error = zygote->pid > 0 ? send_order(zygote->socket, &order, descriptors) : ESRCH;
+        error = zygote->pid > 0 ? taibai_send(zygote->socket, &order, length, descriptors, count) : ESRCH;
     }
-    for (uint32_t i = 0; i < order.descriptor_count; i++) close(descriptors[i]);
+    for (int i = 0; i < count; i++) close(descriptors[i]);
+    if (is_spares) return spare_becomes(l, sandbox, worker);
     if (error && step) return worker_failed(l, worker, step, error);
     worker->state = WORKER_CLONING;
     if (l->cloning++ == 0) l->cloning_since = milliseconds();
@@ -115,9 +122,11 @@ static void take_answer(
     l->cloning_since = milliseconds();
     if (answer->worker == 0) {
         zygote->is_up = true;
+        l->must_refill = true;
         tell_up(l, runtime);
         return;
     }
+    if (answer->worker == SPARE_ID) return spare_answered(l, answer->error ? -1 : answer->pid, pidfd);
     struct worker *worker = worker_by_id(l, answer->worker);
     // A zygote only repeats what it was asked, and each order once.
     if (!worker || worker->state != WORKER_CLONING || zygote_of(worker->request.runtime) != runtime) return;
@@ -160,6 +169,7 @@ static struct zygote forget(struct launcher *l, uint32_t runtime) {
     struct zygote was = *zygote;
     close(zygote->socket);
     *zygote = (struct zygote){0};
+    if (runtime == TAIBAI_RUNTIME_PYTHON3) spares_end(l);
     for (int i = 0; i < TAIBAI_WORKERS_MAX; i++) {
         struct worker *worker = &l->workers[i];
         if (worker->state != WORKER_CLONING || zygote_of(worker->request.runtime) != runtime) continue;

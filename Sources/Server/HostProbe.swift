@@ -2,7 +2,7 @@
 
 internal import Foundation
 internal import Launcher
-public import Model
+internal import Model
 
 /// One thing that a host can or can't do for isolation.
 public struct ProbeResult: Hashable, Sendable {

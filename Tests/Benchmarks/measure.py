@@ -67,6 +67,59 @@ def cold_starts(taibai, function, count):
     }
 
 
+def plain_forks(python, modules, count):
+    """A python with the zygote's modules loaded clones itself with fork(2); until the child's first byte, in ms."""
+    program = f"""
+import gc, importlib, os, time
+for name in {modules!r}: importlib.import_module(name)
+gc.collect(); gc.freeze(); gc.disable()
+for _ in range({count}):
+    reading, writing = os.pipe()
+    begin = time.perf_counter()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, b"x")
+        os._exit(0)
+    os.read(reading, 1)
+    print((time.perf_counter() - begin) * 1000)
+    os.waitpid(child, 0); os.close(reading); os.close(writing); time.sleep(0.02)
+"""
+    text = subprocess.run([python, "-I", "-c", program], check=True, stdout=subprocess.PIPE, text=True).stdout
+    times = [float(line) for line in text.split()]
+    return {"count": count, "medianMs": statistics.median(times), "p99Ms": percentile(times, 99)}
+
+
+def leftovers(taibai, function, cycles):
+    """What `cycles` starts and kills of a worker leave behind: the growth of each count."""
+    connection = http.client.HTTPConnection("127.0.0.1", taibai.port)
+
+    def cycle():
+        connection.request("GET", f"/function/{function}")
+        if connection.getresponse().read() and not taibai.workers(function):
+            raise SystemExit(f"error: {function} answered without a worker")
+        remove_workers(taibai, function)
+
+    for _ in range(5):
+        cycle()
+    time.sleep(1)  # the launcher prepares for the next starts when it has nothing else to do
+    before = taibai.left()
+    for _ in range(cycles):
+        cycle()
+    time.sleep(1)
+    after = taibai.left()
+    connection.close()
+    return {"cycles": cycles, "before": before, "after": after}
+
+
+def idle_memory(taibai, function):
+    """Of an idle worker, in MiB: its part of what it shares (PSS), and what is its own. Source: proc_pid_smaps(5)."""
+    taibai.call("GET", f"/function/{function}")
+    worker = taibai.workers(function)[0]
+    with open(f"/proc/{worker}/smaps_rollup", encoding="ascii") as file:
+        fields = dict(re.findall(r"^(\w+): +(\d+) kB", file.read(), re.MULTILINE))
+    return {"pssMiB": int(fields["Pss"]) / 1024, "ownMiB": int(fields["Private_Dirty"]) / 1024}
+
+
 def remove_workers(taibai, function):
     """Kills the idle workers of a function and waits until the server has seen it."""
     for worker in taibai.workers(function):

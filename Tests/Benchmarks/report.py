@@ -2,7 +2,7 @@
 
 
 def text(result):
-    return "\n\n".join(part for part in (head(result), load(result), cold(result), jobs(result)) if part)
+    return "\n\n".join(part for part in (head(result), load(result), cold(result), sealed(result), jobs(result)))
 
 
 def head(result):
@@ -32,6 +32,26 @@ def cold(result):
         rows.append((
             row["function"], str(row["count"]), f"{row['medianMs']:.2f}", f"{row['p99Ms']:.2f}",
             *(f"{parts[name]:.2f}" for name in ("queue", "start", "init", "run"))))
+    return table(rows)
+
+
+def sealed(result):
+    """The figures of level sealed that are beside another of the same run."""
+    rates = {(row["target"], row["connections"]): row["perSecond"] for row in result["load"]}
+    starts = {row["function"]: row["medianMs"] for row in result["coldStarts"]}
+    fork, left, memory = result["plainFork"], result["leftovers"], result["idleMemory"]
+    growth = {name: left["after"][name] - count for name, count in left["before"].items()}
+    rows = [("level sealed", "", "")]
+    for connections in sorted({row["connections"] for row in result["load"]}):
+        ratio = rates["taibai hello-python", connections] / rates["taibai hello-python, process", connections]
+        rows.append((f"warm requests/s of process's, {connections} connections", f"{ratio:.3f}", ""))
+    ratio = starts["hello-python"] / fork["medianMs"]
+    rows += [
+        ("cold start of a plain fork's time", f"{ratio:.1f} x", f"fork: {fork['medianMs']:.2f} ms"),
+        ("cold start of process's time", f"{starts['hello-python'] / starts['hello-python, process']:.2f} x", ""),
+        ("idle python worker, PSS", f"{memory['pssMiB']:.1f} MiB", f"own: {memory['ownMiB']:.1f} MiB"),
+    ]
+    rows += [(f"{name} more after {left['cycles']} starts", str(count), "") for name, count in growth.items()]
     return table(rows)
 
 

@@ -64,11 +64,14 @@ class Nginx(Server):
 class Taibai(Server):
     """The server under test."""
 
-    def __init__(self, binary, folder):
-        self.binary, self.folder = str(binary), folder
-        log = folder / "taibai.log"
+    def __init__(self, binary, folder, isolation="sealed"):
+        self.binary, self.folder = str(binary), folder / isolation
+        self.folder.mkdir()
+        log = self.folder / "taibai.log"
         with open(log, "wb") as file:
-            self.start([self.binary, "serve", "--listen", "127.0.0.1:0", "--data", str(folder / "data")], file)
+            self.start([
+                self.binary, "serve", "--listen", "127.0.0.1:0", "--isolation", isolation, "--data",
+                str(self.folder / "data")], file)
         self.wait_until("taibai's listener", lambda: re.search(r"url=(http://\S+)", log.read_text()))
         self.url = re.search(r"url=(http://\S+)", log.read_text()).group(1)
         self.port = int(self.url.rpartition(":")[2])
@@ -101,6 +104,27 @@ class Taibai(Server):
         while process in parents and process != self.process.pid:
             process = parents[process]
         return process == self.process.pid
+
+
+    def left(self):
+        """What workers could leave behind, counted: what is below the server, and what is the launchers'."""
+        parents = {process: parent for process, parent, _name in processes()}
+        launchers = [process for process, parent in parents.items() if parent == self.process.pid]
+        below = [process for process in parents if process != self.process.pid and self.is_below(process)]
+        groups = {line.rpartition(":")[2] for one in launchers for line in lines(f"/proc/{one}/cgroup")}
+        return {
+            "processes": len(below),
+            "mounts": sum(len(lines(f"/proc/{one}/mountinfo")) for one in launchers),
+            "descriptors": sum(len(os.listdir(f"/proc/{one}/fd")) for one in [*launchers, self.process.pid]),
+            "control groups": sum(
+                len(below) for group in groups for top in pathlib.Path("/sys/fs/cgroup").glob(f"*{group}")
+                for _, below, _ in os.walk(top)),
+            "temporary folders": len(list(pathlib.Path("/tmp").glob("taibai-[0-9]*/*"))),
+        }
+
+
+def lines(path):
+    return pathlib.Path(path).read_text().splitlines()
 
 
 def processes():

@@ -182,8 +182,11 @@ extension Capability {
 
             worker.process.thaw()
             let first = try #require(Int(try worker.channel.call().text))
-            let second = try #require(Int(try worker.channel.call().text))
-            #expect(second > first)
+            // The thread gets its turn when the interpreter gives it one, every few milliseconds of a busy main thread.
+            let goesOn = try (0..<10_000).contains { _ in
+                try #require(Int(try worker.channel.call().text)) > first
+            }
+            #expect(goesOn)
         }
     }
 
