@@ -20,16 +20,19 @@ end
 """
 
 
-def wrk(url, connections, seconds, folder):
-    """One load, after a short one that starts the workers."""
+def wrk(server, url, connections, seconds, folder):
+    """One load, after a short one that starts the workers. Processor time is of the server with all its processes."""
     script = folder / "report.lua"
     script.write_text(WRK_SCRIPT)
-    sample = None
+    sample, used = None, 0
     for length in (1, seconds):
+        before = server.cpu_seconds()
         command = ["wrk", "-t1", f"-c{connections}", f"-d{length}s", "-s", str(script), url]
         text = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
         sample = json.loads(re.search(r"^JSON (.*)$", text, re.MULTILINE).group(1))
+        used = server.cpu_seconds() - before
     return {
+        "cpuSecondsPer10000": used * 10_000 / sample["requests"], "memoryMiB": server.memory(),
         "perSecond": sample["requests"] * 1e6 / sample["microseconds"], "p50Ms": sample["p50"] / 1000,
         "p99Ms": sample["p99"] / 1000, "errors": sample["errors"],
     }
@@ -37,7 +40,8 @@ def wrk(url, connections, seconds, folder):
 
 def median_of(samples):
     """Of several rounds; errors are added up."""
-    middle = {key: statistics.median(sample[key] for sample in samples) for key in ("perSecond", "p50Ms", "p99Ms")}
+    keys = [key for key in samples[0] if key != "errors"]
+    middle = {key: statistics.median(sample[key] for sample in samples) for key in keys}
     return {**middle, "errors": sum(sample["errors"] for sample in samples), "rounds": samples}
 
 

@@ -14,14 +14,17 @@ def head(result):
 
 def load(result):
     """The ratio is to nginx at the same number of connections: for rates higher is better, for times lower."""
-    rows = [("target", "connections", "requests/s", "of nginx", "p50 ms", "p99 ms", "p99 of nginx's", "errors")]
+    rows = [(
+        "target", "connections", "requests/s", "of nginx", "p50 ms", "p99 ms", "p99 of nginx's", "CPU s a 10,000",
+        "MiB", "errors")]
     nginx = {row["connections"]: row for row in result["load"] if row["target"] == "nginx"}
     for row in result["load"]:
         peer = nginx[row["connections"]]
         rows.append((
             row["target"], str(row["connections"]), f"{row['perSecond']:,.0f}",
             f"{row['perSecond'] / peer['perSecond']:.3f}", f"{row['p50Ms']:.3f}", f"{row['p99Ms']:.3f}",
-            f"{row['p99Ms'] / peer['p99Ms']:.1f} x", str(row["errors"])))
+            f"{row['p99Ms'] / peer['p99Ms']:.1f} x", f"{row['cpuSecondsPer10000']:.2f}", f"{row['memoryMiB']:.0f}",
+            str(row["errors"])))
     return table(rows)
 
 

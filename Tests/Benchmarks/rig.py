@@ -30,8 +30,8 @@ class Server:
 
     process = None
 
-    def start(self, command, log):
-        self.process = subprocess.Popen(command, stdout=log, stderr=log)
+    def start(self, command, log, cwd=None):
+        self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=cwd)
 
     def __enter__(self):
         return self
@@ -46,6 +46,40 @@ class Server:
             if self.process.poll() is not None or time.monotonic() > end:
                 raise SystemExit(f"error: {what} did not come")
             time.sleep(0.005)
+
+
+    def family(self):
+        """The names of the process and of all below it, by their ids."""
+        names, parents = {}, {}
+        for process, parent, name in processes():
+            names[process], parents[process] = name, parent
+
+        def is_below(process):
+            while process in parents and process != self.process.pid:
+                process = parents[process]
+            return process == self.process.pid
+
+        return {process: name for process, name in names.items() if is_below(process)}
+
+    def texts(self, file):
+        """What that file of /proc says about each of them that still lives."""
+        for process in self.family():
+            try:
+                yield (pathlib.Path("/proc") / str(process) / file).read_text()
+            except OSError:  # it has just ended; its parent has waited for it, and has its time
+                continue
+
+    def cpu_seconds(self):
+        """Processor time of all of them, and of those that have ended and been waited for. Source: proc_pid_stat(5)."""
+        ticks = 0
+        for text in self.texts("stat"):
+            ticks += sum(int(field) for field in text.rpartition(")")[2].split()[11:15])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    def memory(self):
+        """Proportional memory of all of them, in MiB. Source: proc_pid_smaps(5)."""
+        sizes = (re.search(r"^Pss: +(\d+)", text, re.MULTILINE) for text in self.texts("smaps_rollup"))
+        return sum(int(size.group(1)) for size in sizes if size) / 1024
 
 
 class Nginx(Server):
@@ -97,23 +131,16 @@ class Taibai(Server):
     def workers(self, function):
         """The process ids of a function's workers."""
         name = f"taibai:{function}"[:15]
-        return [process for process, parent, found in processes() if found == name and self.is_below(process)]
-
-    def is_below(self, process):
-        parents = {process: parent for process, parent, _name in processes()}
-        while process in parents and process != self.process.pid:
-            process = parents[process]
-        return process == self.process.pid
+        return [process for process, found in self.family().items() if found == name]
 
 
     def left(self):
         """What workers could leave behind, counted: what is below the server, and what is the launchers'."""
         parents = {process: parent for process, parent, _name in processes()}
         launchers = [process for process, parent in parents.items() if parent == self.process.pid]
-        below = [process for process in parents if process != self.process.pid and self.is_below(process)]
         groups = {line.rpartition(":")[2] for one in launchers for line in lines(f"/proc/{one}/cgroup")}
         return {
-            "processes": len(below),
+            "processes": len(self.family()),
             "mounts": sum(len(lines(f"/proc/{one}/mountinfo")) for one in launchers),
             "descriptors": sum(len(os.listdir(f"/proc/{one}/fd")) for one in [*launchers, self.process.pid]),
             "control groups": sum(
