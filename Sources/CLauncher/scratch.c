@@ -2,10 +2,13 @@
 // the launcher's. What a worker leaves there is removed bit by bit, when there is nothing else to do: it may be a
 // million files, or a thousand folders deep.
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -24,6 +27,31 @@ struct entry {
     char name[];
 };
 
+// Takes over what a launcher that was killed has left, to be removed with the rest: a folder of ours whose process is
+// gone, and which nobody has locked (a process elsewhere may have the same number). Called at the start, when memory
+// may still be asked for.
+static void take_stale(struct launcher *l) {
+    DIR *list = opendir("/tmp");
+    if (!list) return;
+    for (struct dirent *entry = readdir(list); entry; entry = readdir(list)) {
+        int pid = 0, end = 0;
+        if (sscanf(entry->d_name, "taibai-%d%n", &pid, &end) != 1 || entry->d_name[end] || pid <= 0) continue;
+        if (kill(pid, 0) == 0 || errno != ESRCH) continue;
+        int folder = openat(dirfd(list), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        struct stat status;
+        bool is_ours = folder >= 0 && fstat(folder, &status) == 0 && status.st_uid == geteuid();
+        char doomed[32];
+        snprintf(doomed, sizeof doomed, "x%llu", (unsigned long long)l->scratch_doomed);
+        if (is_ours && flock(folder, LOCK_EX | LOCK_NB) == 0
+            && renameat(dirfd(list), entry->d_name, l->scratch, doomed) == 0) {
+            l->scratch_doomed++;
+            l->must_refill = true;
+        }
+        if (folder >= 0) close(folder);
+    }
+    closedir(list);
+}
+
 /// Makes the folder of this launcher's folders; without it, guarded workers have none.
 void scratch_open(struct launcher *l) {
     char path[64];
@@ -32,6 +60,9 @@ void scratch_open(struct launcher *l) {
     // Nobody else may have put something there: the folder must be new.
     if (mkdir(path, 0711) < 0 || chmod(path, 0711) < 0) return;
     l->scratch = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (l->scratch < 0) return;
+    flock(l->scratch, LOCK_SH);
+    take_stale(l);
 }
 
 static void name_of(uint64_t worker, char name[24]) { snprintf(name, 24, "%llu", (unsigned long long)worker); }

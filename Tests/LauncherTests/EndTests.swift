@@ -287,6 +287,21 @@ import Testing
 }
 
 @Suite struct `Without the launcher` {
+    @Test func `its folder in tmp is cleared away by the next one`() throws {
+        var folder = ""
+        try LauncherRig.with { rig in
+            folder = "/tmp/taibai-\(rig.process.pid)"
+            #expect(FileManager.default.fileExists(atPath: folder))
+            var hasEnded = false
+            rig.launcher.onEnd = { hasEnded = true }
+            kill(rig.process.pid, SIGKILL)
+            rig.run(until: { hasEnded })
+        }
+        try LauncherRig.with { _ in
+            #expect(!FileManager.default.fileExists(atPath: folder))
+        }
+    }
+
     @Test func `its workers are told ended, and later orders fail`() throws {
         try LauncherRig.with { rig in
             let package = try rig.package(["main.py": "def handler(event, context): return 1"])
