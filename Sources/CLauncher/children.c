@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -56,4 +58,11 @@ pid_t taibai_ended_child(void) {
         result = waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT | __WALL);
     } while (result < 0 && errno == EINTR);
     return result == 0 ? ended.si_pid : 0;
+}
+
+/// Whether a folder of this name, `taibai-PID`, is that of a launcher whose process is gone.
+bool taibai_is_leftover(const char *name) {
+    int pid = 0, end = 0;
+    if (sscanf(name, "taibai-%d%n", &pid, &end) != 1 || name[end] || pid <= 0) return false;
+    return kill(pid, 0) < 0 && errno == ESRCH;
 }

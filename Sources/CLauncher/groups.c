@@ -7,7 +7,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,8 +77,7 @@ static void remove_stale(int parent) {
     DIR *list = copy >= 0 ? fdopendir(copy) : NULL;
     if (!list) return;
     for (struct dirent *entry = readdir(list); entry; entry = readdir(list)) {
-        int pid = 0;
-        if (sscanf(entry->d_name, "taibai-%d", &pid) != 1 || pid <= 0 || kill(pid, 0) == 0 || errno != ESRCH) continue;
+        if (!taibai_is_leftover(entry->d_name)) continue;
         int folder = openat(parent, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         DIR *groups = folder >= 0 ? fdopendir(folder) : NULL;
         for (struct dirent *group = groups ? readdir(groups) : NULL; group; group = readdir(groups)) {

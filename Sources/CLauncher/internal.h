@@ -175,6 +175,7 @@ int taibai_receive_waiting(int socket, void *message, size_t length, size_t *rec
 bool taibai_children_listed(void);
 int taibai_children(pid_t *pids, int pids_max);
 pid_t taibai_ended_child(void);
+bool taibai_is_leftover(const char *name);
 
 // exec_host.c: what a worker of the exec runtime runs.
 _Noreturn void taibai_exec_host(void);

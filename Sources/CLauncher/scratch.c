@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -34,9 +33,7 @@ static void take_stale(struct launcher *l) {
     DIR *list = opendir("/tmp");
     if (!list) return;
     for (struct dirent *entry = readdir(list); entry; entry = readdir(list)) {
-        int pid = 0, end = 0;
-        if (sscanf(entry->d_name, "taibai-%d%n", &pid, &end) != 1 || entry->d_name[end] || pid <= 0) continue;
-        if (kill(pid, 0) == 0 || errno != ESRCH) continue;
+        if (!taibai_is_leftover(entry->d_name)) continue;
         int folder = openat(dirfd(list), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
         struct stat status;
         bool is_ours = folder >= 0 && fstat(folder, &status) == 0 && status.st_uid == geteuid();

@@ -100,6 +100,8 @@ public final class Engine {
         return call
     }
 
+    private func level(of version: FunctionVersion) -> IsolationLevel { version.settings.isolation ?? isolation }
+
     private func keepRecord(
         of id: ExecutionID, _ version: FunctionVersion, _ trigger: Trigger, _ createdAt: WallTime, _ outcome: Outcome,
         _ cost: ExecutionCost
@@ -109,7 +111,7 @@ public final class Engine {
             createdAt: createdAt)
         record.cost = cost
         record.endedAt = clock.wall()
-        let level = version.settings.isolation ?? isolation
+        let level = level(of: version)
         record.confinement = Confinement(level: level, limits: source.limits(level))
         switch outcome {
         case .answered(let status): record.responseStatus = status
@@ -145,7 +147,7 @@ public final class Engine {
 
     private func makePool(_ version: FunctionVersion) -> Pool {
         Pool(
-            version: version, isolation: version.settings.isolation ?? isolation, host: host, source: source,
+            version: version, isolation: level(of: version), host: host, source: source,
             clock: clock, timers: timers, random: SystemRandomNumberGenerator(), log: recorder.log)
     }
 

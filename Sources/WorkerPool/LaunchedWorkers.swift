@@ -39,9 +39,10 @@ public final class LaunchedWorkers {
 
     /// Itself, as pools see it.
     public var source: WorkerSource {
-        WorkerSource(
-            start: { [self] request, events in start(request, events) },
-            limits: { [launchers] level in launchers[level]?.abilities.limits ?? .rlimit })
+        // Asked for with every execution; what a launcher can do does not change.
+        let holders = launchers.mapValues(\.abilities.limits)
+        return WorkerSource(
+            start: { [self] request, events in start(request, events) }, limits: { holders[$0] ?? .rlimit })
     }
 
     private func start(_ request: WorkerRequest, _ events: WorkerEvents) {
