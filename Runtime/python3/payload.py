@@ -104,33 +104,52 @@ def join_headers(pairs):
     return headers
 
 
+class Common:
+    """What the events of one caller's requests have in common. Its containers are copied into each event."""
+
+    __slots__ = ("headers", "cookies", "domain", "protocol", "source", "user_agent", "content_type")
+
+    def __init__(self, caller):
+        headers = self.headers = join_headers(caller.headers)
+        host = caller.special.get(":host", "")
+        if host:
+            headers.setdefault("host", host)
+        self.cookies = None
+        if "cookie" in headers:
+            self.cookies = [cookie for cookie in map(str.strip, headers["cookie"].split(";")) if cookie]
+        self.domain = host.partition("]")[0] + "]" if host[:1] == "[" else host.partition(":")[0]
+        self.protocol = caller.special.get(":protocol", "HTTP/1.1")
+        self.source = caller.special.get(":source", "")
+        self.user_agent = headers.get("user-agent", "")
+        self.content_type = headers.get("content-type", "")
+
+
 def http_event(request, function, has_body):
     """Payload format 2.0. Source: AWS, "Working with AWS Lambda proxy integrations for HTTP APIs"; the body is left
     out for a handler that reads it as a stream."""
     special = request.special
-    headers = join_headers(request.headers)
-    host = special.get(":host", "")
-    if host:
-        headers.setdefault("host", host)
+    common = request.caller.common
+    if common is None:
+        common = request.caller.common = Common(request.caller)
     path, query = special.get(":path", "/"), special.get(":query", "")
     now = time.time_ns() // 1_000_000
     event = {"version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": query}
-    if "cookie" in headers:
-        event["cookies"] = [cookie for cookie in map(str.strip, headers["cookie"].split(";")) if cookie]
-    event["headers"] = headers
+    if common.cookies is not None:
+        event["cookies"] = common.cookies.copy()
+    event["headers"] = common.headers.copy()
     if query:
         event["queryStringParameters"] = query_parameters(query)
     event["requestContext"] = {
         "accountId": "anonymous",
         "apiId": function,
-        "domainName": host.partition("]")[0] + "]" if host[:1] == "[" else host.partition(":")[0],
+        "domainName": common.domain,
         "domainPrefix": function,
         "http": {
             "method": special.get(":method", "GET"),
             "path": path,
-            "protocol": special.get(":protocol", "HTTP/1.1"),
-            "sourceIp": special.get(":source", ""),
-            "userAgent": headers.get("user-agent", ""),
+            "protocol": common.protocol,
+            "sourceIp": common.source,
+            "userAgent": common.user_agent,
         },
         "requestId": request.id,
         "routeKey": "$default",
@@ -142,7 +161,7 @@ def http_event(request, function, has_body):
     event["isBase64Encoded"] = False
     if body:
         try:
-            if not is_text(headers.get("content-type", "")):
+            if not is_text(common.content_type):
                 raise ValueError
             event["body"] = body.decode("utf-8")
         except ValueError:
@@ -187,13 +206,22 @@ def encode_special(value):
     raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
-encode_json = json.JSONEncoder(ensure_ascii=False, default=encode_special).encode
+encoder = json.JSONEncoder(ensure_ascii=False, default=encode_special)
+# The encoder in C that JSONEncoder would make anew for each value, without its search for circles: those end as a
+# RecursionError, and then the other one says what is wrong.
+encode_parts = json.encoder.c_make_encoder and json.encoder.c_make_encoder(
+    None, encode_special, json.encoder.encode_basestring, None, ": ", ", ", False, False, True)
 
 
 def json_bytes(value):
+    if encode_parts:
+        try:
+            return "".join(encode_parts(value, 0)).encode("utf-8")
+        except (TypeError, ValueError, RecursionError):
+            pass
     try:
         try:
-            return encode_json(value).encode("utf-8")
+            return encoder.encode(value).encode("utf-8")
         except UnicodeEncodeError:  # half a surrogate pair, which JSON can only escape
             return json.dumps(value, default=encode_special).encode("ascii")
     except (TypeError, ValueError, RecursionError) as error:

@@ -23,7 +23,8 @@ import time
 from taibai_channel import (
     ANSWERED, BODY, BODY_MAX, CANCEL, CANCELLED, CHUNK, CREDIT, CREDIT_STEP, DRAIN, END, FINISHED, HEAD,
     HELLO, INIT_FAILED, LAST, PROTOCOL, RAISED, READY, REQUEST, REQUEST_HEAD, SETUP, STANDARD_ERROR, U16, U32,
-    UNKNOWN, WINDOW, Channel, LogFormatter, LogStream, ProtocolError, encode_field, frame, read_fields)
+    UNKNOWN, WINDOW, Channel, LogFormatter, LogStream, ProtocolError, encode_field, frame, read_fields,
+    read_request_fields)
 from taibai_payload import (
     JSON_HEAD, STREAM_HEAD, Context, MarshalError, TooLarge, answer_head, describe_error, http_answer,
     http_event, is_stream, json_bytes, with_length)
@@ -41,23 +42,27 @@ PROTOCOL_STATUS = 70  # exit status after a frame that must not be; sysexits.h c
 class Request:
     """One request, from its first frame to `end`."""
 
-    __slots__ = ("number", "nonce", "deadline", "id", "special", "headers", "body", "has_body_ended", "uncredited",
-                 "window", "has_started", "is_over", "cpu")
+    # How it begins.
+    body = ()  # a deque from its first bytes on
+    has_body_ended = False
+    uncredited = 0
+    window = WINDOW
+    has_started = False
+    is_over = False
+    cpu = 0
 
-    def __init__(self, number, nonce, deadline):
+    def __init__(self, number, nonce, deadline, special, caller):
         self.number = number
         self.nonce = nonce
         self.deadline = deadline
-        self.special = {}  # the fields that come from Taibai
-        self.headers = []  # the caller's, as pairs
-        self.id = ""
-        self.body = collections.deque()
-        self.has_body_ended = False
-        self.uncredited = 0
-        self.window = WINDOW
-        self.has_started = False
-        self.is_over = False
-        self.cpu = 0
+        self.special = special  # the fields that come from Taibai
+        self.caller = caller
+        self.id = special.get(":id", "")
+
+    def add_body(self, body):
+        if self.body == ():
+            self.body = collections.deque()
+        self.body.append(bytes(body))
 
 
 class BodyReader(io.RawIOBase):
@@ -115,6 +120,7 @@ class Worker:
         self.body_max = 0  # of an answer that is not streamed
         self.is_draining = False
         self.memory_peak = UNKNOWN
+        self.cpu = 0  # of the process, at the end of the last request
         self.handler = None
         self.handler_streams = False
         self.loop = None
@@ -179,14 +185,12 @@ class Worker:
             raise ProtocolError(f"request {number} came after {self.last_number}")
         self.last_number = number
         deadline, _length, count = REQUEST_HEAD.unpack_from(body, 0)
-        request = Request(number, nonce, deadline)
-        at = read_fields(body, REQUEST_HEAD.size, count, request.special, request.headers)
-        request.id = request.special.get(":id", "")
-        self.requests[number] = request
+        special, caller, at = read_request_fields(body, REQUEST_HEAD.size, count)
+        request = self.requests[number] = Request(number, nonce, deadline, special, caller)
         if flags & LAST:
             request.has_body_ended = True
             if at < len(body):
-                request.body.append(bytes(body[at:]))
+                request.add_body(body[at:])
             self.begin(request)
             return
         if self.handler_streams:
@@ -196,7 +200,7 @@ class Worker:
     def body_arrived(self, request, flags, body):
         with self.changed:
             if len(body):
-                request.body.append(bytes(body))
+                request.add_body(body)
             request.has_body_ended = bool(flags & LAST)
             self.changed.notify_all()
         if self.handler_streams:
@@ -272,14 +276,17 @@ class Worker:
                 self.leave(0)
 
     def run(self, request):
-        with self.changed:
+        if self.jobs is None:
             if request.has_started:
                 return
             request.has_started = True
-        single = self.jobs is None
-        if single:
             self.running = request
-        request.cpu = time.process_time_ns() if single else time.thread_time_ns()
+        else:
+            with self.changed:
+                if request.has_started:
+                    return
+                request.has_started = True
+            request.cpu = time.thread_time_ns()
         try:
             self.answer(request)
         except SystemExit as error:
@@ -388,8 +395,10 @@ class Worker:
 
     def finish(self, request, outcome, before=b"", error=b""):
         """Sends `before` and the last frame of the request."""
-        for stream in self.streams:
-            stream.finish(request)
+        out, err = self.streams
+        if out.pending or err.pending:
+            out.finish(request)
+            err.finish(request)
         cpu = UNKNOWN if outcome == CANCELLED else self.time_used(request)
         if cpu >= MEMORY_CHECK_NS or request.number & 63 == 1:
             self.memory_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
@@ -401,7 +410,9 @@ class Worker:
 
     def time_used(self, request):
         if self.jobs is None:
-            return time.process_time_ns() - request.cpu
+            # All since the request before: what is idle uses none, and the question is a system call.
+            before, self.cpu = self.cpu, time.process_time_ns()
+            return self.cpu - before
         # A thread's own time is not that of the loop in which an async handler runs.
         return time.thread_time_ns() - request.cpu if self.loop is None else UNKNOWN
 
@@ -553,6 +564,7 @@ def set_up(worker):
     worker.handler_streams = bool(getattr(worker.handler, "streaming", False))
     worker.concurrency = int(setup["concurrency"])
     worker.body_max = int(setup["body-max"])
+    worker.cpu = time.process_time_ns()
     # What is loaded by now stays; later collections need not look at it.
     gc.freeze()
     worker.channel.send(frame(READY))

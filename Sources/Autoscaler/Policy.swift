@@ -25,11 +25,16 @@ public enum Policy {
                 reason = .firstWorker
             } else if max(expectedWait(load), load.longestWait) <= (load.startTime ?? assumedStartTime) {
                 if wanted == 0 { return StartDecision(count: 0, reason: .waitIsShorter) }
+            } else if load.ready + load.starting >= load.workersUseful, load.longestWait <= hangAfter(load) {
+                if wanted == 0 { return StartDecision(count: 0, reason: .coresAreBusy) }
             } else {
                 reason = .waitExceedsStart
             }
             if reason != .belowMinimum {
                 wanted = max(wanted, (demand + load.concurrency - 1) / load.concurrency)
+                // Beyond what the cores can keep busy one at a time, when something hangs.
+                let useful = max(1, load.workersUseful - load.ready - load.starting)
+                wanted = min(wanted, max(missing, useful))
             }
         }
         // The budget tames bursts; it must not keep a function without any worker waiting.
@@ -44,6 +49,9 @@ public enum Policy {
 
     /// The start time assumed before one was measured: 100 ms, a fresh interpreter with common imports.
     public static let assumedStartTime = Duration.milliseconds(100)
+
+    /// How long somebody may wait before it is taken for granted that the workers hang, whatever they compute.
+    public static func hangAfter(_ load: PoolLoad) -> Duration { max(.seconds(1), expectedWait(load) * 4) }
 
     /// How long the last one in the queue would wait if nothing were started: q·d / (workers·c). Infinite while no
     /// execution has ended, because nothing is known of d.

@@ -20,6 +20,8 @@ public struct PoolLoad: Hashable, Sendable {
     public var serviceTime: Duration?
     /// Expected time from the order for a worker to its being ready; nil until one was.
     public var startTime: Duration?
+    /// Workers that the machine's cores can keep busy; see ``ComputingShare``.
+    public var workersUseful = Int.max
     /// Starts the function may still order in this window (``StartBudget``).
     public var startsLeftOfFunction = Int.max
     /// Starts the host may still carry at once.
@@ -41,6 +43,8 @@ public enum DecisionReason: String, Sendable, CaseIterable {
     /// Below the minimum the function asks for.
     case belowMinimum = "below-minimum"
     case atMaximum = "at-maximum"
+    /// The function computes all the time, and has as many workers as there are cores for it.
+    case coresAreBusy = "cores-are-busy"
     /// The function has ordered enough for this window.
     case functionBudget = "function-budget"
     /// The host is starting as many as it can.

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <sched.h>
 #include <spawn.h>
@@ -47,6 +48,15 @@ static void choose_environment(char *environment[4]) {
     environment[count] = NULL;
 }
 
+// The file of this program by its name. Where the server runs below an instrument, such as valgrind's, /proc/self/exe
+// would start that and not the program, although readlink tells the truth. It is the answer when the file is gone.
+static const char *own_program(char *path, size_t size) {
+    ssize_t length = readlink("/proc/self/exe", path, size - 1);
+    if (length <= 0 || (size_t)length >= size - 1) return "/proc/self/exe";
+    path[length] = '\0';
+    return access(path, X_OK) == 0 ? path : "/proc/self/exe";
+}
+
 static int spawn(const struct taibai_launcher_options *options, const int *descriptors, pid_t *pid) {
     posix_spawn_file_actions_t actions;
     int error = posix_spawn_file_actions_init(&actions);
@@ -62,7 +72,8 @@ static int spawn(const struct taibai_launcher_options *options, const int *descr
             TAIBAI_LAUNCHER_NAME, (char *)options->python, options->is_sealed ? "sealed" : "open", user, group, NULL};
         char *environment[4];
         choose_environment(environment);
-        error = posix_spawn(pid, "/proc/self/exe", &actions, NULL, arguments, environment);
+        char program[PATH_MAX];
+        error = posix_spawn(pid, own_program(program, sizeof program), &actions, NULL, arguments, environment);
     }
     posix_spawn_file_actions_destroy(&actions);
     return error;

@@ -80,9 +80,11 @@ public final class Engine {
         head: @escaping (AnswerHead) -> Void, chunk: @escaping (borrowing Span<UInt8>) -> Void,
         finish: @escaping (Outcome, ExecutionCost) -> Void
     ) -> Call {
-        var fields = fields
-        fields.append(name: ":id", value: id.description.utf8)
-        fields.append(name: ":trigger", value: trigger.description.utf8)
+        // What differs from request to request goes first: workers know a caller by the rest.
+        var told = FieldList()
+        told.append(name: ":id", id: id)
+        told.append(name: ":trigger", text: trigger.description)
+        told.append(contentsOf: fields)
         let createdAt = clock.wall()
         let now = clock.monotonic()
         let reply = Reply(head: head, chunk: chunk) { [self] outcome, cost in
@@ -91,7 +93,7 @@ public final class Engine {
         }
         let call = Call(
             id: id, version: version, trigger: trigger, createdAt: createdAt, arrivedAt: now,
-            deadline: now + version.settings.timeout, fields: fields, bodyLength: bodyLength, reply: reply)
+            deadline: now + version.settings.timeout, fields: told, bodyLength: bodyLength, reply: reply)
         if isDraining {
             call.refuse(Problem(.draining, "the server is shutting down; try again shortly", retryAfterSeconds: 1))
         } else {

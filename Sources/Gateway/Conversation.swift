@@ -43,7 +43,7 @@ final class Conversation {
             finish: { [self] outcome, cost in end(outcome, cost) })
         guard !call.hasEnded else { return }
         self.call = call
-        feedBody(to: call)
+        if length != 0 { feedBody(to: call) }
         exchange.onAbort = { [self] in
             isAnswered = true
             call.abandon()
@@ -152,8 +152,8 @@ final class Conversation {
     }
 
     private func addOwn(to headers: inout ResponseHeaders, _ cost: ExecutionCost) {
-        headers.addOwn("X-Execution-Id", id.description)
-        headers.addOwn("X-Cold-Start", cost.isColdStart ? "1" : "0")
-        headers.addOwn("Server-Timing", ServerTiming.text(cost))
+        headers.addOwn("X-Execution-Id") { id.append(to: &$0) }
+        headers.addOwn("X-Cold-Start") { $0.append(UInt8(ascii: cost.isColdStart ? "1" : "0")) }
+        headers.addOwn("Server-Timing") { ServerTiming.append(cost, to: &$0) }
     }
 }

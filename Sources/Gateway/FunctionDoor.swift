@@ -10,6 +10,7 @@ internal import WorkerPool
 public final class FunctionDoor {
     /// Body of an asynchronous request, which is stored: 6 MiB, as for synchronous ones of the `lambda` contract.
     public static let asyncBodyBytesMax = 6 << 20
+    private static let rootPath: ArraySlice<UInt8> = [UInt8(ascii: "/")]
     static let callPrefix = "/function/".utf8.count
     static let asyncPrefix = "/async-function/".utf8.count
 
@@ -35,7 +36,7 @@ public final class FunctionDoor {
     public func invoke(_ exchange: Exchange, _ reference: FunctionReference) {
         do throws(Problem) {
             let version = try engine.catalog.resolve(reference)
-            start(exchange, version, trigger: .invoke, path: "/".utf8)
+            start(exchange, version, trigger: .invoke, path: Self.rootPath)
         } catch {
             exchange.answer(error)
         }
@@ -51,7 +52,7 @@ public final class FunctionDoor {
     }
 
     private func start(
-        _ exchange: Exchange, _ version: FunctionVersion, trigger: Trigger, path: some Collection<UInt8>
+        _ exchange: Exchange, _ version: FunctionVersion, trigger: Trigger, path: ArraySlice<UInt8>
     ) {
         let id = engine.makeID()
         Conversation(exchange, engine: engine, id: id, version: version)
@@ -68,22 +69,25 @@ public final class FunctionDoor {
             throw Problem(.functionNotFound, "no function has such a name: \(error)")
         }
         let rest = path[(path.startIndex + found.restStart)...]
-        return (try engine.catalog.resolve(found.reference), rest.isEmpty ? [UInt8(ascii: "/")] : rest)
+        return (try engine.catalog.resolve(found.reference), rest.isEmpty ? Self.rootPath : rest)
     }
 
     /// What the worker is told of the request: our own fields first, then the caller's headers.
-    private func fields(of exchange: Exchange, path: some Collection<UInt8>) -> FieldList {
+    private func fields(of exchange: Exchange, path: ArraySlice<UInt8>) -> FieldList {
         let head = exchange.head
+        let bytes = head.bytes
+        let span = bytes.span
         var fields = FieldList()
-        fields.append(name: ":method", value: head.bytes[head.methodRange])
-        fields.append(name: ":path", value: path)
-        if let query = head.queryRange { fields.append(name: ":query", value: head.bytes[query]) }
-        fields.append(name: ":source", value: exchange.peer.utf8)
-        fields.append(name: ":host", value: head.bytes[head.hostRange])
-        fields.append(name: ":protocol", value: (head.isHTTP10 ? "HTTP/1.0" : "HTTP/1.1").utf8)
+        fields.append(name: ":method", value: span.extracting(head.methodRange))
+        fields.append(name: ":path", value: path.span)
+        if let query = head.queryRange { fields.append(name: ":query", value: span.extracting(query)) }
+        fields.append(name: ":source", text: exchange.peer)
+        fields.append(name: ":host", value: span.extracting(head.hostRange))
+        fields.append(name: ":protocol", text: head.isHTTP10 ? "HTTP/1.0" : "HTTP/1.1")
         for index in 0..<head.fieldCount where head.isForwardable(field: index) {
             fields.append(
-                name: head.bytes[head.nameRange(ofField: index)], value: head.bytes[head.valueRange(ofField: index)])
+                name: span.extracting(head.nameRange(ofField: index)),
+                value: span.extracting(head.valueRange(ofField: index)))
         }
         return fields
     }
@@ -107,7 +111,7 @@ extension FunctionDoor {
 
     /// Accepts an execution for which the caller does not wait; also for the control API.
     public func promise(_ exchange: Exchange, _ version: FunctionVersion, path: [UInt8]) {
-        let fields = fields(of: exchange, path: path)
+        let fields = fields(of: exchange, path: path[...])
         exchange.collectBody(max: min(Self.asyncBodyBytesMax, version.settings.bodyMax.bytes)) { [engine] body in
             let id = engine.makeID()
             let execution = PromisedExecution(

@@ -24,7 +24,7 @@ public struct ResponseHeaders: Sendable {
     public static let bytesMax = 64 << 10
 
     /// Room for this much is made with the first field: what answers usually carry.
-    private static let bytesExpected = 224
+    private static let bytesExpected = 320
 
     /// `name: value CR LF` for each field.
     private(set) var lines: [UInt8] = []
@@ -69,6 +69,15 @@ public struct ResponseHeaders: Sendable {
         lines.append(name)
         lines.append(text: ": ")
         lines.append(value)
+        lines.append(text: "\r\n")
+    }
+
+    /// Appends a line whose value needs no look.
+    mutating func addLine(_ name: StaticString, _ value: (inout [UInt8]) -> Void) {
+        if lines.isEmpty { lines.reserveCapacity(Self.bytesExpected) }
+        lines.append(text: name)
+        lines.append(text: ": ")
+        value(&lines)
         lines.append(text: "\r\n")
     }
 

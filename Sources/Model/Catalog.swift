@@ -26,19 +26,23 @@ public struct PackageDigest: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// An immutable, numbered build of a function: its settings and its package, frozen.
-public struct FunctionVersion: Hashable, Sendable {
+/// An immutable, numbered build of a function: its settings and its package, frozen. A class although it is a value:
+/// it is handed on with each execution, and its two dozen fields shall not be copied each time.
+public final class FunctionVersion: Hashable, Sendable {
     public let number: VersionNumber
     public let settings: FunctionSettings
     public let package: PackageDigest
     /// Size of the package as it was uploaded.
     public let packageSize: ByteCount
     public let createdAt: WallTime
+    /// Name and number.
+    public let key: VersionKey
 
     public init(
         number: VersionNumber, settings: FunctionSettings, package: PackageDigest, packageSize: ByteCount,
         createdAt: WallTime
     ) {
+        key = VersionKey(name: settings.name, number: number)
         self.number = number
         self.settings = settings
         self.package = package
@@ -47,7 +51,17 @@ public struct FunctionVersion: Hashable, Sendable {
     }
 
     public var name: FunctionName { settings.name }
-    public var key: VersionKey { VersionKey(name: settings.name, number: number) }
+
+    public static func == (left: FunctionVersion, right: FunctionVersion) -> Bool {
+        left === right
+            || (left.number == right.number && left.settings == right.settings && left.package == right.package
+                && left.packageSize == right.packageSize && left.createdAt == right.createdAt)
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(key)
+        hasher.combine(package)
+    }
 }
 
 /// Which version of which function: the name of a pool.

@@ -40,20 +40,42 @@ public struct ExecutionID: Hashable, Sendable, Comparable, CustomStringConvertib
         }
     }
 
+    /// Length of the dashed form.
+    public static let textLength = 36
+
     /// The dashed lower-case form, 36 characters.
     public var description: String {
-        String(unsafeUninitializedCapacity: 36) { buffer in
-            var shift = 124
-            for offset in 0..<36 {
-                if offset == 8 || offset == 13 || offset == 18 || offset == 23 {
-                    buffer[offset] = UInt8(ascii: "-")
-                    continue
-                }
-                let nibble = UInt8(truncatingIfNeeded: value >> UInt128(shift)) & 15
-                buffer[offset] = nibble < 10 ? nibble + UInt8(ascii: "0") : nibble - 10 + UInt8(ascii: "a")
-                shift -= 4
+        String(unsafeUninitializedCapacity: Self.textLength) { buffer in
+            write(to: buffer)
+            return Self.textLength
+        }
+    }
+
+    /// Appends the dashed lower-case form.
+    public func append(to bytes: inout [UInt8]) {
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Self.textLength) { buffer in
+            write(to: buffer)
+            bytes.append(contentsOf: UnsafeBufferPointer(buffer))
+        }
+    }
+
+    /// In two halves: 128-bit shifts for each digit cost ten times as much.
+    private func write(to buffer: UnsafeMutableBufferPointer<UInt8>) {
+        precondition(buffer.count >= Self.textLength, "an id has 36 characters")
+        let buffer = buffer.baseAddress!
+        var half = UInt64(truncatingIfNeeded: value >> 64)
+        var offset = 0
+        while offset < Self.textLength {
+            if offset == 18 { half = UInt64(truncatingIfNeeded: value) }
+            if offset == 8 || offset == 13 || offset == 18 || offset == 23 {
+                buffer[offset] = UInt8(ascii: "-")
+                offset &+= 1
+                continue
             }
-            return 36
+            let nibble = UInt8(truncatingIfNeeded: half &>> 60)
+            half = half &<< 4
+            buffer[offset] = nibble < 10 ? nibble &+ UInt8(ascii: "0") : nibble &+ (UInt8(ascii: "a") - 10)
+            offset &+= 1
         }
     }
 

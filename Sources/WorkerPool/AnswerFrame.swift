@@ -107,14 +107,14 @@ extension FrameWriter {
     }
 
     /// A request with as much of its body as is there, fits and has credit.
-    mutating func request(_ call: Call, nonce: UInt64, credit: inout Int) {
+    mutating func request(_ call: Call) {
         let isWhole = call.isBodyComplete && call.pendingBody.count <= roomForBody(call)
-        beginFrame(.request, flags: isWhole ? FrameHeader.lastFlag : 0, request: call.number, nonce: nonce)
+        beginFrame(.request, flags: isWhole ? FrameHeader.lastFlag : 0, request: call.number, nonce: call.run.nonce)
         append(UInt64(bitPattern: call.deadlineWall.milliseconds))
         append(call.bodyLength.map { UInt64($0) } ?? .max)
         append(UInt16(call.fields.count))
         append(call.fields.encoded)
-        credit -= call.takeBody(min(room, credit), into: &self)
+        call.run.requestCredit -= call.takeBody(min(room, call.run.requestCredit), into: &self)
         endFrame()
         if isWhole { call.isBodySent = true }
     }
@@ -122,13 +122,14 @@ extension FrameWriter {
     private func roomForBody(_ call: Call) -> Int { FrameHeader.bodyMax - 18 - call.fields.encoded.count }
 
     /// What is pending of a body, frame by frame, while there is credit.
-    mutating func body(_ call: Call, nonce: UInt64, credit: inout Int) {
-        while credit > 0 || call.pendingBody.isEmpty {
-            let count = min(credit, call.pendingBody.count, FrameHeader.bodyMax)
+    mutating func body(_ call: Call) {
+        while call.run.requestCredit > 0 || call.pendingBody.isEmpty {
+            let count = min(call.run.requestCredit, call.pendingBody.count, FrameHeader.bodyMax)
             let isLast = call.isBodyComplete && count == call.pendingBody.count
             guard count > 0 || isLast else { return }
-            beginFrame(.body, flags: isLast ? FrameHeader.lastFlag : 0, request: call.number, nonce: nonce)
-            credit -= call.takeBody(count, into: &self)
+            beginFrame(
+                .body, flags: isLast ? FrameHeader.lastFlag : 0, request: call.number, nonce: call.run.nonce)
+            call.run.requestCredit -= call.takeBody(count, into: &self)
             endFrame()
             if isLast {
                 call.isBodySent = true

@@ -9,6 +9,9 @@ public final class Call {
     /// and a full queue of 1,600 costs 100 MiB at the most.
     public static let bodyBufferMax = 64 << 10
 
+    /// Body of a request that is read ahead: 16 KiB, so that several fit into a socket's buffer.
+    static let aheadBodyMax = 16 << 10
+
     enum Place {
         case new, queued, running, ended
     }
@@ -31,15 +34,19 @@ public final class Call {
     public internal(set) var cost = ExecutionCost()
     /// Body bytes that no worker has taken yet.
     private(set) var pendingBody: [UInt8] = []
-    private(set) var isBodyComplete = false
+    private(set) var isBodyComplete: Bool
     /// The frame that ends the body has been sent.
     var isBodySent = false
     private var isDoorWaiting = false
+    // Not weak: one weak reference to an object, and counting all others costs three times as much for the rest of its
+    // life. Both hold the execution until it has ended, which clears these.
     /// The pool that took it.
-    weak var pool: Pool?
+    unowned(unsafe) var pool: Pool?
     /// The worker that runs it and the number it has there.
-    weak var worker: Worker?
+    unowned(unsafe) var worker: Worker?
     var number: UInt64 = 0
+    /// What stands between it and that worker; set by ``Worker/assign(_:nonce:at:)``.
+    var run = Run()
 
     /// The door may send more of the body: it was asked to wait by ``wantsBody``.
     public var onBodyWanted: (() -> Void)?
@@ -56,7 +63,26 @@ public final class Call {
         self.deadline = deadline
         self.fields = fields
         self.bodyLength = bodyLength
+        isBodyComplete = bodyLength == 0
         self.reply = reply
+    }
+
+    /// The state of an execution that a worker has.
+    struct Run {
+        /// Whether it waits in the worker's socket for the one before it: nothing of it has been done.
+        var isAhead = false
+        /// Proves that a frame is about this execution.
+        var nonce: UInt64 = 0
+        var assignedAt = Instant(nanoseconds: 0)
+        /// Body bytes we may still send before the worker gives credit.
+        var requestCredit = FrameHeader.bodyMax
+        /// Body bytes the worker may still send before we give credit.
+        var answerCredit = FrameHeader.bodyMax
+        /// Bytes of the answer that have left and that the worker has no credit for yet.
+        var ungranted = 0
+        var status = 0
+        /// Bytes logged so far, against ``Pool/logBytesMax``.
+        var logged = 0
     }
 
     public var hasEnded: Bool { place == .ended }
@@ -64,6 +90,9 @@ public final class Call {
     var deadlineWall: WallTime { createdAt + (deadline - arrivedAt) }
     /// Whether the door may go on reading the request's body.
     public var wantsBody: Bool { pendingBody.count < Self.bodyBufferMax }
+
+    /// Whether it may wait in a worker's socket: it is all there and small, and nobody moves its deadline.
+    var mayWaitAhead: Bool { isBodyComplete && pendingBody.count <= Self.aheadBodyMax && !trigger.isPromised }
 
     /// More of the request's body. Ignored after the end: the worker may answer before it has read everything.
     public func append(_ bytes: borrowing Span<UInt8>, isLast: Bool) {
@@ -75,10 +104,12 @@ public final class Call {
 
     /// Takes up to `count` bytes from the front of the pending body.
     func takeBody(_ count: Int, into writer: inout FrameWriter) -> Int {
+        if pendingBody.isEmpty { return 0 }
         let taken = min(count, pendingBody.count)
-        writer.append(pendingBody.span.extracting(0..<taken))
+        let pending = pendingBody
+        writer.append(pending.span.extracting(0..<taken))
         if !wantsBody { isDoorWaiting = true }
-        pendingBody.removeFirst(taken)
+        pendingBody = taken == pending.count ? [] : Array(pending[taken...])
         return taken
     }
 
@@ -105,6 +136,7 @@ public final class Call {
     func end(_ outcome: Outcome) {
         precondition(place != .ended, "an execution ended twice")
         place = .ended
+        pool = nil
         worker = nil
         onBodyWanted = nil
         pendingBody = []

@@ -1,5 +1,7 @@
 // Names and values on the worker channel: the caller's headers on the way down, the answer's on the way back.
 
+public import Model
+
 /// A list of fields as it stands in a frame: u16 count, then u16 name length, u32 value length, name, value for each.
 public struct FieldList: Hashable, Sendable {
     /// Fields in one list. 128: the gateway's 100 headers and our own names.
@@ -9,16 +11,64 @@ public struct FieldList: Hashable, Sendable {
     public private(set) var encoded: [UInt8] = []
     public private(set) var count = 0
 
+    /// Room that is made with the first field: what a browser's request needs.
+    private static let bytesExpected = 512
+
     public init() {}
+
+    /// Appends a field, as below, from bytes that lie in one piece.
+    @discardableResult
+    public mutating func append(name: Span<UInt8>, value: Span<UInt8>) -> Bool {
+        guard beginField(nameLength: name.count, valueLength: value.count) else { return false }
+        encoded.append(contentsOf: name)
+        encoded.append(contentsOf: value)
+        return true
+    }
+
+    @discardableResult
+    public mutating func append(name: StaticString, value: Span<UInt8>) -> Bool {
+        append(name: UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount).span, value: value)
+    }
+
+    /// Appends a field with a text of ours.
+    @discardableResult
+    public mutating func append(name: StaticString, text: String) -> Bool {
+        var text = text
+        return text.withUTF8 { append(name: name, value: $0.span) }
+    }
+
+    /// Appends an execution's id.
+    public mutating func append(name: StaticString, id: ExecutionID) {
+        guard beginField(nameLength: name.utf8CodeUnitCount, valueLength: ExecutionID.textLength) else { return }
+        encoded.append(contentsOf: UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
+        id.append(to: &encoded)
+    }
+
+    /// Appends the fields of another list, as many as there is room for.
+    public mutating func append(contentsOf other: FieldList) {
+        guard count + other.count <= Self.countMax else {
+            return other.forEach { append(name: $0, value: $1) }
+        }
+        encoded.append(contentsOf: other.encoded)
+        count += other.count
+    }
+
+    /// Appends the lengths of a field.
+    private mutating func beginField(nameLength: Int, valueLength: Int) -> Bool {
+        guard count < Self.countMax, nameLength <= Int(UInt16.max), valueLength <= Int(UInt32.max) else { return false }
+        if count == 0 { encoded.reserveCapacity(Self.bytesExpected) }
+        count += 1
+        // Six bytes at once: u16, u32.
+        let lengths = (UInt64(nameLength) | UInt64(valueLength) << 16).littleEndian
+        withUnsafeBytes(of: lengths) { encoded.append(contentsOf: UnsafeRawBufferPointer(rebasing: $0[..<6])) }
+        return true
+    }
 
     /// Appends a field.
     /// - Returns: false, and nothing is appended, when the list has ``countMax`` fields or the name is too long.
     @discardableResult
     public mutating func append(name: some Collection<UInt8>, value: some Collection<UInt8>) -> Bool {
-        guard count < Self.countMax, name.count <= Int(UInt16.max), value.count <= Int(UInt32.max) else { return false }
-        count += 1
-        withUnsafeBytes(of: UInt16(name.count).littleEndian) { encoded.append(contentsOf: $0) }
-        withUnsafeBytes(of: UInt32(value.count).littleEndian) { encoded.append(contentsOf: $0) }
+        guard beginField(nameLength: name.count, valueLength: value.count) else { return false }
         encoded.append(contentsOf: name)
         encoded.append(contentsOf: value)
         return true
@@ -34,8 +84,8 @@ public struct FieldList: Hashable, Sendable {
         let bytes = encoded.span
         var offset = 0
         while offset < bytes.count {
-            let nameLength = Int(bytes.littleEndian(at: offset, count: 2))
-            let valueLength = Int(bytes.littleEndian(at: offset + 2, count: 4))
+            let nameLength = Int(bytes.littleEndian(at: offset, as: UInt16.self))
+            let valueLength = Int(bytes.littleEndian(at: offset + 2, as: UInt32.self))
             let name = offset + 6
             let value = name + nameLength
             body(bytes.extracting(name..<value), bytes.extracting(value..<(value + valueLength)))
@@ -47,13 +97,13 @@ public struct FieldList: Hashable, Sendable {
     /// - Returns: nil when lengths lead past the end or there are too many; otherwise how many bytes it took.
     mutating func read(from bytes: borrowing Span<UInt8>) -> Int? {
         guard bytes.count >= 2 else { return nil }
-        let announced = Int(bytes.littleEndian(at: 0, count: 2))
+        let announced = Int(bytes.littleEndian(at: 0, as: UInt16.self))
         guard announced <= Self.countMax else { return nil }
         var offset = 2
         for _ in 0..<announced {
             guard bytes.count - offset >= 6 else { return nil }
-            let nameLength = Int(bytes.littleEndian(at: offset, count: 2))
-            let length = nameLength + Int(bytes.littleEndian(at: offset + 2, count: 4))
+            let nameLength = Int(bytes.littleEndian(at: offset, as: UInt16.self))
+            let length = nameLength + Int(bytes.littleEndian(at: offset + 2, as: UInt32.self))
             guard bytes.count - offset - 6 >= length else { return nil }
             offset += 6 + length
         }

@@ -53,14 +53,14 @@ extension FrameHeader {
     /// Reads a header.
     /// - Precondition: `bytes` has at least ``size`` bytes.
     init(_ bytes: borrowing Span<UInt8>) throws(FrameError) {
-        length = Int(UInt32(truncatingIfNeeded: bytes.littleEndian(at: 0, count: 4)))
+        length = Int(bytes.littleEndian(at: 0, as: UInt32.self))
         guard length <= Self.bodyMax else { throw .tooLong(length) }
         guard let type = FrameType(rawValue: bytes[4]) else { throw .unknownType(bytes[4]) }
         guard type.comesFromWorker else { throw .wrongDirection(type) }
         self.type = type
         flags = bytes[5]
-        request = bytes.littleEndian(at: 8, count: 8)
-        nonce = bytes.littleEndian(at: 16, count: 8)
+        request = bytes.littleEndian(at: 8, as: UInt64.self)
+        nonce = bytes.littleEndian(at: 16, as: UInt64.self)
     }
 }
 
@@ -145,6 +145,12 @@ struct FrameReader {
 }
 
 extension Span<UInt8> {
+    /// The little-endian number at `offset`, which the bounds are checked for.
+    @inline(__always)
+    func littleEndian<Value: FixedWidthInteger & BitwiseCopyable>(at offset: Int, as type: Value.Type) -> Value {
+        Value(littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: Value.self))
+    }
+
     /// The unsigned little-endian number in `count` (1 … 8) bytes from `offset`.
     func littleEndian(at offset: Int, count: Int) -> UInt64 {
         var value: UInt64 = 0

@@ -11,6 +11,7 @@ public final class Host {
     /// A worker must have loaded its handler within this time (AWS Lambda's init limit).
     public static let initTimeout = Duration.seconds(10)
 
+    public let cores: Int
     /// Workers that may be starting at once: two for each core, because a start is half computing, half waiting.
     public let startsMax: Int
     public private(set) var starting = 0
@@ -18,7 +19,10 @@ public final class Host {
     /// Reviews of pools that wanted a worker when there was no room, in the order they came.
     private var waiting: [() -> Void] = []
 
-    public init(cores: Int) { startsMax = max(2, 2 * cores) }
+    public init(cores: Int) {
+        self.cores = cores
+        startsMax = max(2, 2 * cores)
+    }
 
     var startsLeft: Int { min(startsMax - starting, Self.workersMax - workers) }
 

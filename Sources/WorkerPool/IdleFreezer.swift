@@ -31,9 +31,9 @@ final class IdleFreezer {
 
     private func arm(at time: Instant) {
         guard timer == nil else { return }
-        timer = timers.schedule(at: time) { [weak self] in
-            self?.timer = nil
-            self?.freezeIdle()
+        timer = timers.schedule(at: time) { [self] in
+            timer = nil
+            freezeIdle()
         }
     }
 

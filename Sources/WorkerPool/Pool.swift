@@ -18,8 +18,8 @@ public final class Pool {
     let clock: Clock
     let timers: Timers
     private let host: Host
-    private let source: WorkerSource
-    private let isolation: IsolationLevel
+    let source: WorkerSource
+    let isolation: IsolationLevel
     private let logSink: LogSink
     private var random: any RandomNumberGenerator
 
@@ -43,11 +43,14 @@ public final class Pool {
     }
 
     private var budget = StartBudget()
-    private var breaker = CrashBreaker()
-    private var lastFailure: Problem?
-    private var serviceTime = SmoothedDuration()
-    private var startTime = SmoothedDuration()
-    private var meter = RateMeter()
+    private(set) var breaker = CrashBreaker()
+    private(set) var lastFailure: Problem?
+    private(set) var serviceTime = SmoothedDuration()
+    private(set) var startTime = SmoothedDuration()
+    private var readAhead = ReadAhead()
+    private var computing = ComputingShare()
+    private var isKilled = false
+    private(set) var meter = RateMeter()
     private var writer = FrameWriter()
     private let freezer: IdleFreezer
     public private(set) var counters = PoolCounters()
@@ -99,7 +102,10 @@ public final class Pool {
             leaveQueue(call)
             fail(call, Problem(.cancelled, "the caller went away while the execution waited in the queue"))
         case .running:
-            guard !call.isBodyComplete, let worker = call.worker else { return }
+            guard let worker = call.worker else { return }
+            // One that waits in the socket is taken back, if that gets there in time.
+            if call.run.isAhead { return worker.cancel(call) }
+            guard !call.isBodyComplete else { return }
             worker.cancel(call)
             worker.forget(call)
             stopClock(of: call)
@@ -143,6 +149,7 @@ public final class Pool {
 
     /// Ends every worker at once. Executions in hand answer `worker-exited`, those that wait `draining`.
     public func kill() {
+        isKilled = true
         while let call = nextWaiting() {
             fail(call, Problem(.draining, "the server is shutting down; try again shortly", retryAfterSeconds: 1))
         }
@@ -183,12 +190,10 @@ public final class Pool {
         case .answered where status == 0:
             fail(call, Problem(.badResponse, "function \(version.name) ended without an answer"))
         case .answered:
-            serviceTime.add(call.cost.run)
-            breaker.succeeded()
+            served(call)
             call.end(.answered(status: status))
         case .raised(let error):
-            serviceTime.add(call.cost.run)
-            breaker.succeeded()
+            served(call)
             fail(call, Problem(.functionRaised, raisedDetail(error), functionError: error))
         case .cancelled:
             fail(call, Problem(.cancelled, "the execution was cancelled before it began"))
@@ -198,12 +203,21 @@ public final class Pool {
         reviewIfNeeded()
     }
 
+    /// Learns from an execution that the function itself has ended.
+    private func served(_ call: Call) {
+        serviceTime.add(call.cost.run)
+        readAhead.add(run: call.cost.run)
+        computing.add(cpu: call.cost.cpu, run: call.cost.run)
+        breaker.succeeded()
+    }
+
     /// The worker sent what the protocol forbids: it can't be trusted any more.
     func workerBroke(_ worker: Worker, _ what: String) {
         let problem = Problem(.workerProtocol, "the worker of \(version.key) sent \(what)")
         note("worker ended: it sent \(what)", of: nil)
         counters.failures += 1
-        let calls = worker.inHand.map(\.call)
+        // Those that wait in its socket are served by others as soon as it is gone.
+        let calls = worker.inFlight.filter { !$0.run.isAhead }
         for call in calls {
             worker.forget(call)
             stopClock(of: call)
@@ -221,18 +235,20 @@ public final class Pool {
     }
 
     func workerExited(
-        _ worker: Worker, _ phase: Worker.Phase, _ exit: WorkerExit, _ calls: [Worker.InFlight],
+        _ worker: Worker, _ phase: Worker.Phase, _ exit: WorkerExit, _ calls: [Call],
         initError: FunctionError?
     ) {
         let wasStarting = !worker.wasReady
         remove(worker)
         if wasStarting { host.endedStart() }
         host.workerEnded()
-        for entry in calls {
-            entry.call.cost.run = clock.monotonic() - entry.assignedAt
-            entry.call.cost.memoryPeak = exit.memoryPeak
-            note("worker exited before it answered: \(exit.description)", of: entry.call.id)
-            fail(entry.call, exitProblem(exit))
+        takeBack(calls.filter(\.run.isAhead))
+        let calls = calls.filter { !$0.run.isAhead }
+        for call in calls {
+            call.cost.run = clock.monotonic() - call.run.assignedAt
+            call.cost.memoryPeak = exit.memoryPeak
+            note("worker exited before it answered: \(exit.description)", of: call.id)
+            fail(call, exitProblem(exit))
         }
         if wasStarting, phase != .leaving || initError != nil {
             startFailed(startProblem(exit, initError))
@@ -290,6 +306,36 @@ public final class Pool {
             worker.assign(call, nonce: random.next(), at: now)
             if !worker.hasRoom { available.removeLast() }
         }
+        if queued > 0 { serveAhead() }
+    }
+
+    /// All workers are busy: lets those that wait for quick ones wait where they cost no wake-up, evenly.
+    private func serveAhead() {
+        let depthMax = readAhead.depth
+        guard depthMax > 0 else { return }
+        for depth in 1...depthMax {
+            for worker in workers {
+                while worker.hasRoomAhead(depth) {
+                    guard let call = firstWaiting, call.mayWaitAhead, nextWaiting() != nil else { return }
+                    worker.assign(call, nonce: random.next(), at: clock.monotonic(), ahead: true)
+                }
+            }
+        }
+    }
+
+    /// Puts those that waited in the socket of a worker that is gone back where they came from. None has begun.
+    private func takeBack(_ calls: [Call]) {
+        for call in calls.reversed() {
+            call.worker = nil
+            if isKilled {
+                fail(call, Problem(.draining, "the server is shutting down; try again shortly", retryAfterSeconds: 1))
+            } else {
+                call.place = .queued
+                queue.prepend(call)
+                queued += 1
+            }
+        }
+        if !calls.isEmpty { serveQueue() }
     }
 
     private func nextWaiting() -> Call? {
@@ -347,14 +393,15 @@ public final class Pool {
         if call.place == .queued {
             leaveQueue(call)
             call.cost.queue = clock.monotonic() - call.arrivedAt
-            return fail(
-                call,
-                Problem(
-                    .timedOut,
-                    "no worker of \(version.key) was free within the timeout of \(timeout); "
-                        + "raise `max` (\(settings.workersMax)) or `concurrency`"))
+            return fail(call, queueTimeoutProblem())
         }
         guard let worker = call.worker else { return }
+        if call.run.isAhead {
+            worker.cancel(call)
+            worker.forget(call)
+            call.cost.queue = clock.monotonic() - call.arrivedAt
+            return fail(call, queueTimeoutProblem())
+        }
         note("the execution was ended: it ran into the timeout of \(timeout)", of: call.id)
         worker.forget(call)
         stopClock(of: call)
@@ -375,7 +422,14 @@ public final class Pool {
     /// Takes a worker that overran out of service. Others that it still runs may finish first.
     private func replace(_ worker: Worker) {
         available.removeAll { $0 === worker }
-        if worker.inFlight.isEmpty { worker.stop() } else { worker.retire() }
+        if worker.inFlight.isEmpty {
+            worker.stop()
+        } else if worker.inFlight.allSatisfy(\.run.isAhead) {
+            // At once, so that what waits in its socket is soon known not to have begun.
+            worker.kill()
+        } else {
+            worker.retire()
+        }
     }
 
     private func remove(_ worker: Worker) {
@@ -387,7 +441,7 @@ public final class Pool {
 
     private var workersMin: Int { isDraining || !isCurrent ? 0 : settings.workersMin }
 
-    private var load: PoolLoad {
+    var load: PoolLoad {
         var load = PoolLoad()
         load.queued = queued
         load.longestWait = firstWaiting.map { clock.monotonic() - $0.arrivedAt } ?? .zero
@@ -397,6 +451,7 @@ public final class Pool {
         load.serviceTime = serviceTime.value
         load.startTime = startTime.value
         load.startsLeftOfHost = host.startsLeft
+        load.workersUseful = computing.workersUseful(cores: host.cores)
         for worker in workers {
             switch worker.phase {
             case .starting, .loading: load.starting += 1
@@ -442,8 +497,8 @@ public final class Pool {
         workers.append(worker)
         host.beganStart()
         worker.start(from: source, isolation: isolation)
-        timers.schedule(at: now + Host.initTimeout) { [weak worker] in
-            guard let worker, !worker.wasReady, worker.phase != .gone else { return }
+        timers.schedule(at: now + Host.initTimeout) {
+            guard !worker.wasReady, worker.phase != .gone else { return }
             worker.failInit(
                 FunctionError(
                     errorType: "Runtime.InitTimeout",
@@ -454,13 +509,14 @@ public final class Pool {
     private func waitForHost() {
         guard !isWaitingForHost else { return }
         isWaitingForHost = true
-        host.whenRoom { [weak self] in
-            self?.isWaitingForHost = false
-            self?.review()
+        host.whenRoom { [self] in
+            isWaitingForHost = false
+            review()
         }
     }
 
     private func retireIdle(at now: Instant) {
+        guard workers.contains(where: \.isIdle) else { return }
         let idle = workers.filter(\.isIdle).sorted { $0.idleSince < $1.idleSince }
         guard !idle.isEmpty else { return }
         let ready = workers.count { $0.phase == .ready }
@@ -473,19 +529,23 @@ public final class Pool {
         }
     }
 
+    private var oldestIdle: Instant? {
+        var oldest: Instant?
+        for worker in workers where worker.isIdle { oldest = min(oldest ?? worker.idleSince, worker.idleSince) }
+        return oldest
+    }
+
     /// One timer for whatever comes next: an idle worker's end, the next start window, the next try after a crash.
     private func armReview(at now: Instant, demandIsOpen: Bool) {
         var next: Instant?
-        if !isDraining, let oldest = workers.filter(\.isIdle).map(\.idleSince).min(),
-            workers.count(where: { $0.phase == .ready }) > workersMin
-        {
+        if !isDraining, let oldest = oldestIdle, workers.count(where: { $0.phase == .ready }) > workersMin {
             next = oldest + settings.idleTimeout
         }
         if demandIsOpen {
             if let window = budget.nextWindow { next = min(next ?? window, window) }
             if let retry = breaker.nextTry, retry > now { next = min(next ?? retry, retry) }
-            if lastDecision.reason == .waitIsShorter, let first = firstWaiting {
-                let doubt = first.arrivedAt + (startTime.value ?? Policy.assumedStartTime) + .milliseconds(1)
+            if let patience = patience(of: lastDecision), let first = firstWaiting {
+                let doubt = first.arrivedAt + patience + .milliseconds(1)
                 next = min(next ?? doubt, doubt)
             }
         }
@@ -494,11 +554,20 @@ public final class Pool {
         reviewTimer = nil
         guard let next else { return }
         let at = max(next, now + .milliseconds(1))
-        let id = timers.schedule(at: at) { [weak self] in
-            self?.reviewTimer = nil
-            self?.review()
+        let id = timers.schedule(at: at) { [self] in
+            reviewTimer = nil
+            review()
         }
         reviewTimer = (id, at)
+    }
+
+    /// How long the first one may wait until a decision to start nothing is to be looked at again.
+    private func patience(of decision: StartDecision) -> Duration? {
+        switch decision.reason {
+        case .waitIsShorter: startTime.value ?? Policy.assumedStartTime
+        case .coresAreBusy: Policy.hangAfter(load)
+        default: nil
+        }
     }
 
     private func finishDrain() {
@@ -523,75 +592,5 @@ public final class Pool {
         if isHopeless, !workers.contains(where: { $0.phase == .ready }) {
             while let call = nextWaiting() { fail(call, problem) }
         }
-    }
-
-    private func startProblem(_ exit: WorkerExit, _ error: FunctionError?) -> Problem {
-        guard let error else {
-            return Problem(
-                .workerNotStarted,
-                "the worker of \(version.key) ended before its handler was loaded: \(exit.description)")
-        }
-        return Problem(
-            .functionRaised,
-            "handler '\(settings.handler)' of \(version.key) can't be loaded: "
-                + "\(error.errorType): \(error.errorMessage)",
-            functionError: error)
-    }
-
-    private func exitProblem(_ exit: WorkerExit) -> Problem {
-        guard exit.isOutOfMemory else {
-            return Problem(.workerExited, "the worker of \(version.key) ended before it answered: \(exit.description)")
-        }
-        return Problem(
-            .outOfMemory,
-            "a worker of \(version.key) needed more than its memory of \(settings.memory) and was ended; raise `memory`"
-        )
-    }
-
-    private func breakerProblem() -> Problem {
-        let wait = breaker.nextTry.map { max(1, Int(($0 - clock.monotonic()).nanoseconds / 1_000_000_000) + 1) }
-        return Problem(
-            .workerNotStarted,
-            "\(breaker.failures) workers of \(version.key) failed in a row; the last one: "
-                + (lastFailure?.detail ?? "it died at work"),
-            retryAfterSeconds: wait, functionError: lastFailure?.functionError)
-    }
-
-    private func queueFullProblem() -> Problem {
-        let wait = Policy.expectedWait(load)
-        return Problem(
-            .queueFull,
-            "\(queued) executions of \(version.name) wait already, which is its queueLengthMax; "
-                + "try again later, or raise `max` or `queueLengthMax`",
-            retryAfterSeconds: min(60, max(1, Int(wait.nanoseconds / 1_000_000_000) + 1)))
-    }
-
-    private func raisedDetail(_ error: FunctionError) -> String {
-        "function \(version.name) raised \(error.errorType): \(error.errorMessage)"
-    }
-
-    /// The pool at this moment, for the API and for people.
-    public var status: PoolStatus {
-        var status = PoolStatus(
-            version: version.key, confinement: Confinement(level: isolation, limits: source.limits(isolation)))
-        for worker in workers {
-            switch worker.phase {
-            case .starting, .loading: status.starting += 1
-            case .ready where worker.inFlight.isEmpty: status.idle += 1
-            case .ready: status.busy += 1
-            case .leaving: status.draining += 1
-            case .gone: break
-            }
-            status.inFlight += worker.inFlight.count
-        }
-        status.queued = queued
-        status.workersMin = settings.workersMin
-        status.workersMax = settings.workersMax
-        status.ratePerSecond = meter.perSecond(at: clock.monotonic())
-        status.startTime = startTime.value
-        status.serviceTime = serviceTime.value
-        status.counters = counters
-        status.decision = lastDecision
-        return status
     }
 }

@@ -73,4 +73,29 @@ struct RateMeter {
 extension Pool {
     /// Whether it holds nothing: no worker, nothing waiting.
     public var isEmpty: Bool { workers.isEmpty && queued == 0 }
+
+    /// The pool at this moment, for the API and for people.
+    public var status: PoolStatus {
+        var status = PoolStatus(
+            version: version.key, confinement: Confinement(level: isolation, limits: source.limits(isolation)))
+        for worker in workers {
+            switch worker.phase {
+            case .starting, .loading: status.starting += 1
+            case .ready where worker.inFlight.isEmpty: status.idle += 1
+            case .ready: status.busy += 1
+            case .leaving: status.draining += 1
+            case .gone: break
+            }
+            status.inFlight += worker.inFlight.count
+        }
+        status.queued = queued
+        status.workersMin = settings.workersMin
+        status.workersMax = settings.workersMax
+        status.ratePerSecond = meter.perSecond(at: clock.monotonic())
+        status.startTime = startTime.value
+        status.serviceTime = serviceTime.value
+        status.counters = counters
+        status.decision = lastDecision
+        return status
+    }
 }

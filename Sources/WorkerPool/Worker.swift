@@ -15,25 +15,15 @@ final class Worker {
         case starting, loading, ready, leaving, gone
     }
 
-    struct InFlight {
-        let call: Call
-        let nonce: UInt64
-        let assignedAt: Instant
-        /// Body bytes we may still send before the worker gives credit.
-        var requestCredit = FrameHeader.bodyMax
-        /// Body bytes the worker may still send before we give credit.
-        var answerCredit = FrameHeader.bodyMax
-        var status = 0
-        /// Bytes logged so far, against ``Pool/logBytesMax``.
-        var logged = 0
-    }
-
     static let protocolVersion: UInt64 = 1
+    /// Consumed bytes of an answer are credited when there are so many: a quarter of the window, as workers do it too.
+    static let creditStep = FrameHeader.bodyMax / 4
 
     private unowned let pool: Pool
     let orderedAt: Instant
     private(set) var phase = Phase.starting
-    private(set) var inFlight: [UInt64: InFlight] = [:]
+    /// What it holds, in the order it was given, and so in the order of the numbers.
+    private(set) var inFlight: [Call] = []
     private(set) var greetedAt: Instant
     private(set) var readyAt: Instant
     var idleSince: Instant
@@ -65,12 +55,31 @@ final class Worker {
     private(set) var wasReady = false
     var isIdle: Bool { phase == .ready && inFlight.isEmpty }
     var hasRoom: Bool { phase == .ready && inFlight.count < pool.settings.concurrency && !isSpent }
+    /// Whether an execution may wait in its socket behind the one it runs, and `depth` of them at the most.
+    func hasRoomAhead(_ depth: Int) -> Bool {
+        phase == .ready && (1...depth).contains(inFlight.count) && pool.settings.concurrency == 1 && !isSpent
+    }
     /// Whether it has run the one execution that a worker of this function may run.
     var isSpent: Bool { pool.settings.lifetime == .fresh && served > 0 }
 
-    /// What it holds, in the order it was given: a dictionary's order changes from run to run, and with it a
-    /// simulation.
-    var inHand: [InFlight] { inFlight.sorted { $0.key < $1.key }.map(\.value) }
+    /// The execution of this number. O(log n), and at once for the oldest, which most frames are about.
+    private func call(_ number: UInt64) -> Call? {
+        guard let first = inFlight.first else { return nil }
+        if first.number == number { return first }
+        return place(of: number).map { inFlight[$0] }
+    }
+
+    private func place(of number: UInt64) -> Int? {
+        var (low, high) = (0, inFlight.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if inFlight[middle].number < number { low = middle + 1 } else { high = middle }
+        }
+        return low < inFlight.count && inFlight[low].number == number ? low : nil
+    }
+
+    /// The number that log lines without one belong to: 0 unless it holds a single execution.
+    private var onlyNumber: UInt64 { inFlight.count == 1 ? inFlight[0].number : 0 }
 
     /// Orders the process.
     func start(from source: WorkerSource, isolation: IsolationLevel) {
@@ -85,10 +94,8 @@ final class Worker {
                 },
                 received: { [self] in received($0) },
                 printed: { [self] bytes in
-                    let call = inFlight.count == 1 ? inFlight.first : nil
-                    printed.append(bytes) { line in
-                        if let number = call?.key { log(line, .stderr, number) } else { log(line, .stderr, 0) }
-                    }
+                    let number = onlyNumber
+                    printed.append(bytes) { line in log(line, .stderr, number) }
                 },
                 exited: { [self] in exited($0) }))
     }
@@ -102,14 +109,17 @@ final class Worker {
     // What the pool orders.
 
     /// Hands over an execution.
-    /// - Precondition: ``hasRoom``.
-    func assign(_ call: Call, nonce: UInt64, at now: Instant) {
-        precondition(hasRoom, "an execution was given to a worker that is \(phase)")
+    /// - Precondition: ``hasRoom``, or ``hasRoomAhead(_:)`` for one that is to wait in the socket.
+    func assign(_ call: Call, nonce: UInt64, at now: Instant, ahead: Bool = false) {
+        precondition(ahead || hasRoom, "an execution was given to a worker that is \(phase)")
         lastNumber += 1
         call.place = .running
         call.worker = self
         call.number = lastNumber
-        var entry = InFlight(call: call, nonce: nonce, assignedAt: now)
+        call.run = Call.Run()
+        call.run.nonce = nonce
+        call.run.assignedAt = now
+        call.run.isAhead = ahead
         // Cold means that this execution waited for this worker's start.
         if served == 0, call.arrivedAt < readyAt {
             call.cost.isColdStart = true
@@ -117,47 +127,63 @@ final class Worker {
             call.cost.initialize = readyAt - max(greetedAt, call.arrivedAt)
             if call.cost.start < .zero { call.cost.start = .zero }
         }
-        call.cost.queue = max(.zero, now - call.arrivedAt - call.cost.start - call.cost.initialize)
+        stopQueueClock(of: call, at: now)
         served += 1
         loggedOutside = 0
         thaw()
-        pool.send(transport!) { $0.request(call, nonce: nonce, credit: &entry.requestCredit) }
-        inFlight[lastNumber] = entry
+        pool.send(transport!) { $0.request(call) }
+        inFlight.append(call)
         sendBody(of: call)
         call.tellBodyWanted()
     }
 
+    private func stopQueueClock(of call: Call, at now: Instant) {
+        call.cost.queue = max(.zero, now - call.arrivedAt - call.cost.start - call.cost.initialize)
+    }
+
+    /// The one before has ended: the next in the socket runs from now on.
+    private func beginNext() {
+        guard let next = inFlight.first, next.run.isAhead else { return }
+        next.run.isAhead = false
+        next.run.assignedAt = pool.clock.monotonic()
+        stopQueueClock(of: next, at: next.run.assignedAt)
+    }
+
     /// Sends what the worker has credit for of the call's pending body.
     func sendBody(of call: Call) {
-        guard call.worker === self, var entry = inFlight[call.number], let transport else { return }
-        guard !entry.call.isBodySent else { return }
-        pool.send(transport) { $0.body(call, nonce: entry.nonce, credit: &entry.requestCredit) }
-        inFlight[call.number]?.requestCredit = entry.requestCredit
+        guard !call.isBodySent, call.worker === self, let transport else { return }
+        pool.send(transport) { $0.body(call) }
         call.tellBodyWanted()
     }
 
-    /// The caller took `bytes` of the answer.
+    /// The caller took `bytes` of the answer. The worker is told by the quarter of its window: most answers are
+    /// shorter, and a frame for each would wake it up for nothing.
     func grant(_ bytes: Int, to call: Call) {
-        guard let entry = inFlight[call.number], entry.call === call, let transport, bytes > 0 else { return }
-        inFlight[call.number]?.answerCredit += bytes
+        guard call.worker === self, let transport, bytes > 0 else { return }
+        let credit = call.run.ungranted + bytes
+        guard credit >= Self.creditStep else { return call.run.ungranted = credit }
+        call.run.ungranted = 0
+        call.run.answerCredit += credit
         pool.send(transport) { writer in
-            writer.beginFrame(.credit, request: call.number, nonce: entry.nonce)
-            writer.append(UInt32(clamping: bytes))
+            writer.beginFrame(.credit, request: call.number, nonce: call.run.nonce)
+            writer.append(UInt32(clamping: credit))
             writer.endFrame()
         }
     }
 
     /// Tells the worker that nobody waits for this execution any more.
     func cancel(_ call: Call) {
-        guard let entry = inFlight[call.number], let transport else { return }
+        guard call.worker === self, let transport else { return }
         pool.send(transport) { writer in
-            writer.beginFrame(.cancel, request: call.number, nonce: entry.nonce)
+            writer.beginFrame(.cancel, request: call.number, nonce: call.run.nonce)
             writer.endFrame()
         }
     }
 
     /// Forgets a call that was answered without the worker (its deadline passed).
-    func forget(_ call: Call) { inFlight.removeValue(forKey: call.number) }
+    func forget(_ call: Call) {
+        if let place = place(of: call.number) { inFlight.remove(at: place) }
+    }
 
     /// No more work; it leaves when it has finished what it holds.
     func retire() {
@@ -252,7 +278,7 @@ final class Worker {
             endWithin(Host.killGrace)
         case .log:
             let stream: LogLine.Stream = header.flags & FrameHeader.errorStreamFlag != 0 ? .stderr : .stdout
-            if header.request != 0, let entry = inFlight[header.request], entry.nonce != header.nonce {
+            if header.request != 0, let call = call(header.request), call.run.nonce != header.nonce {
                 throw .wrongNonce(header.request)
             }
             logLines(of: body, stream, header.request)
@@ -264,55 +290,55 @@ final class Worker {
     }
 
     private func handleAnswer(_ header: FrameHeader, _ body: borrowing Span<UInt8>) throws(FrameError) {
-        guard var entry = inFlight[header.request] else {
+        guard let call = call(header.request) else {
             // Late news of a call whose deadline passed is no crime; news of one that never was is.
             guard header.request >= 1, header.request <= lastNumber else { throw .unexpected(header.type) }
+            if header.type == .end { beginNext() }
             return
         }
-        guard entry.nonce == header.nonce else { throw .wrongNonce(header.request) }
-        let call = entry.call
+        guard call.run.nonce == header.nonce else { throw .wrongNonce(header.request) }
         switch header.type {
         case .credit:
             guard body.count == 4 else { throw .malformedBody(.credit) }
             let credit = Int(body.littleEndian(at: 0, count: 4))
-            entry.requestCredit = min(FrameHeader.bodyMax, entry.requestCredit + credit)
-            inFlight[header.request]?.requestCredit = entry.requestCredit
+            call.run.requestCredit = min(FrameHeader.bodyMax, call.run.requestCredit + credit)
             sendBody(of: call)
         case .head:
-            guard entry.status == 0 else { throw .unexpected(.head) }
+            guard call.run.status == 0 else { throw .unexpected(.head) }
             let head = try AnswerFrame.head(body, isLast: header.flags & FrameHeader.lastFlag != 0)
             let rest = body.extracting(head.bodyStart..<body.count)
-            guard rest.count <= entry.answerCredit else { throw .tooMuchData(header.request) }
-            inFlight[header.request]?.status = head.head.status
-            inFlight[header.request]?.answerCredit -= rest.count
-            call.cost.run = pool.clock.monotonic() - entry.assignedAt
+            guard rest.count <= call.run.answerCredit else { throw .tooMuchData(header.request) }
+            call.run.status = head.head.status
+            call.run.answerCredit -= rest.count
+            call.cost.run = pool.clock.monotonic() - call.run.assignedAt
             call.reply.head(head.head)
             if rest.count > 0 { call.reply.chunk(rest) }
         case .chunk:
-            guard entry.status != 0 else { throw .unexpected(.chunk) }
-            guard body.count <= entry.answerCredit else { throw .tooMuchData(header.request) }
-            inFlight[header.request]?.answerCredit -= body.count
+            guard call.run.status != 0 else { throw .unexpected(.chunk) }
+            guard body.count <= call.run.answerCredit else { throw .tooMuchData(header.request) }
+            call.run.answerCredit -= body.count
             if body.count > 0 { call.reply.chunk(body) }
         case .end:
             let end = try AnswerFrame.end(body)
             transport?.readPrinted()
-            inFlight.removeValue(forKey: header.request)
-            finished(call, entry, end)
+            forget(call)
+            if !call.run.isAhead { beginNext() }
+            finished(call, end)
         default:
             throw .unexpected(header.type)
         }
     }
 
-    private func finished(_ call: Call, _ entry: InFlight, _ end: AnswerFrame.End) {
+    private func finished(_ call: Call, _ end: AnswerFrame.End) {
         let now = pool.clock.monotonic()
-        call.cost.run = now - entry.assignedAt
+        call.cost.run = now - call.run.assignedAt
         call.cost.cpu = end.cpu
         call.cost.memoryPeak = end.memoryPeak
         if inFlight.isEmpty {
             idleSince = now
             if phase == .leaving { endWithin(Host.killGrace) }
         }
-        pool.workerFinished(self, call, end, status: entry.status)
+        pool.workerFinished(self, call, end, status: call.run.status)
     }
 
     private func exited(_ exit: WorkerExit) {
@@ -321,9 +347,9 @@ final class Worker {
         phase = .gone
         killTimer?()
         killTimer = nil
-        printed.finish { log($0, .stderr, inFlight.count == 1 ? inFlight.first!.key : 0) }
-        let calls = inHand
-        inFlight = [:]
+        printed.finish { log($0, .stderr, onlyNumber) }
+        let calls = inFlight
+        inFlight = []
         transport?.close()
         transport = nil
         pool.workerExited(self, last, exit, calls, initError: initError)
@@ -341,15 +367,15 @@ final class Worker {
     }
 
     private func log(_ line: borrowing Span<UInt8>, _ stream: LogLine.Stream, _ number: UInt64) {
-        let entry = inFlight[number]
-        let before = entry?.logged ?? loggedOutside
+        let call = call(number)
+        let before = call?.run.logged ?? loggedOutside
         let logged = before + line.count + 1
-        if entry == nil { loggedOutside = logged } else { inFlight[number]?.logged = logged }
+        if let call { call.run.logged = logged } else { loggedOutside = logged }
         if logged <= Pool.logBytesMax {
-            pool.log(line, stream, of: entry?.call.id)
+            pool.log(line, stream, of: call?.id)
         } else if before <= Pool.logBytesMax {
-            let whose = entry == nil ? "between two executions" : "of this execution"
-            pool.note("further lines \(whose) are left out: they are more than 256 KiB", of: entry?.call.id)
+            let whose = call == nil ? "between two executions" : "of this execution"
+            pool.note("further lines \(whose) are left out: they are more than 256 KiB", of: call?.id)
         }
     }
 }

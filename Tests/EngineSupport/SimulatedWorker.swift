@@ -35,6 +35,8 @@ public final class SimulatedWorker {
     /// Requests that have not ended, by number.
     public private(set) var inHand: [UInt64: SimulatedRequest] = [:]
     public private(set) var inHandMax = 0
+    /// Requests that came while it ran as many as it may, in order.
+    public private(set) var waiting: [SimulatedRequest] = []
     /// The number of the newest request.
     public private(set) var lastNumber: UInt64 = 0
     /// How it was asked to end, in order: `drain`, `close`, `terminate`, `kill`; and when.
@@ -226,9 +228,14 @@ public final class SimulatedWorker {
         }
         lastNumber = frame.request
         inHand[frame.request] = request
-        inHandMax = max(inHandMax, inHand.count)
         source.served(request)
-        habits.serve(request)
+        let most = setup["concurrency"].flatMap { Int($0) } ?? 1
+        if inHand.count - waiting.count > most {
+            waiting.append(request)
+        } else {
+            inHandMax = max(inHandMax, inHand.count)
+            habits.serve(request)
+        }
         if source.errs(.drainsBusy) { order("drain") }
     }
 
@@ -243,7 +250,11 @@ public final class SimulatedWorker {
         if frame.nonce != request.nonce { complain("a wrong nonce for request \(frame.request)") }
         switch frame.type {
         case WireType.body: request.take(frame.body, isLast: frame.isLast)
-        case WireType.cancel: request.cancel()
+        case WireType.cancel:
+            request.cancel()
+            guard let place = waiting.firstIndex(where: { $0 === request }) else { return }
+            waiting.remove(at: place)
+            request.end(outcome: 2)
         default:
             var cursor = WireCursor(frame.body)
             guard let count = cursor.number(UInt32.self) else { return complain("a malformed credit frame") }
@@ -253,6 +264,7 @@ public final class SimulatedWorker {
 
     func finished(_ request: SimulatedRequest) {
         inHand[request.number] = nil
+        if !request.isCancelled, !waiting.isEmpty { habits.serve(waiting.removeFirst()) }
         leaveIfAllowed()
     }
 

@@ -25,13 +25,25 @@ extension Job {
 }
 
 extension ExecutionRecord {
-    func storedColumns() throws -> SQLValues {
-        [
-            id.blob, function.text, version.value, trigger.description, status.rawValue, createdAt.milliseconds,
-            endedAt?.milliseconds, cost.isColdStart, cost.queue.nanoseconds, cost.start.nanoseconds,
-            cost.initialize.nanoseconds, cost.run.nanoseconds, cost.cpu?.nanoseconds, cost.memoryPeak?.bytes,
-            responseStatus, try StoredProblem.text(problem), confinement?.level.rawValue, confinement?.limits.rawValue,
-        ]
+    func bindColumns(to columns: inout DirectBinding) throws {
+        columns.bind(id)
+        columns.bind(function.text)
+        columns.bind(version.value)
+        columns.bind(trigger.description)
+        columns.bind(status.rawValue)
+        columns.bind(createdAt.milliseconds)
+        columns.bind(endedAt?.milliseconds)
+        columns.bind(cost.isColdStart ? 1 : 0)
+        columns.bind(cost.queue.nanoseconds)
+        columns.bind(cost.start.nanoseconds)
+        columns.bind(cost.initialize.nanoseconds)
+        columns.bind(cost.run.nanoseconds)
+        columns.bind(cost.cpu?.nanoseconds)
+        columns.bind(cost.memoryPeak?.bytes)
+        columns.bind(responseStatus)
+        columns.bind(try StoredProblem.text(problem))
+        columns.bind(confinement?.level.rawValue)
+        columns.bind(confinement?.limits.rawValue)
     }
 }
 

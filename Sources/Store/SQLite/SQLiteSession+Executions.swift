@@ -40,9 +40,9 @@ extension SQLiteSession {
     }
 
     func record(_ records: [ExecutionRecord]) throws {
-        for record in records {
-            try execute(
-                """
+        // Looked up once: the key of GRDB's cache is the text, whose hash alone costs more than a binding.
+        let insert = try db.cachedStatement(
+            sql: """
                 INSERT INTO execution (id, function, version, trigger, status, createdAt, endedAt, isColdStart,
                     queueNanoseconds, startNanoseconds, initNanoseconds, runNanoseconds, cpuNanoseconds, memoryPeak,
                     responseStatus, problem, isolation, limits)
@@ -56,7 +56,13 @@ extension SQLiteSession {
                     responseStatus = excluded.responseStatus, problem = excluded.problem,
                     isolation = excluded.isolation, limits = excluded.limits
                 WHERE execution.status IN ('queued', 'running')
-                """, try record.storedColumns())
+                """)
+        for record in records {
+            var columns = DirectBinding(insert)
+            try record.bindColumns(to: &columns)
+            try insert.execute()
+            // Of those a caller waits for there never is a payload.
+            guard record.trigger != .http, record.trigger != .invoke else { continue }
             if record.status.isFinal && record.status != .dead {
                 try execute("DELETE FROM payload WHERE execution = ?", [record.id.blob])
             }

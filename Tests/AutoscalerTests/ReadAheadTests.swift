@@ -1,0 +1,77 @@
+// What a function must have shown before an execution may wait in a worker's socket, and what tells computing from
+// waiting.
+
+import Autoscaler
+import Model
+import Testing
+
+@Suite struct `Read-ahead` {
+    private func proved(_ run: Duration, times: Int = ReadAhead.proof) -> ReadAhead {
+        var readAhead = ReadAhead()
+        for _ in 0..<times { readAhead.add(run: run) }
+        return readAhead
+    }
+
+    @Test func `is for functions that have proved to be quick`() {
+        #expect(ReadAhead().depth == 0)
+        #expect(proved(.microseconds(100), times: ReadAhead.proof - 1).depth == 0)
+        #expect(proved(.microseconds(100)).depth == ReadAhead.depthMax)
+        #expect(proved(.microseconds(400)).depth == 2)
+        #expect(proved(.microseconds(999)).depth == 1)
+        #expect(proved(.milliseconds(1)).depth == 0)
+        #expect(proved(.zero).depth == ReadAhead.depthMax)
+    }
+
+    @Test func `ends with one slow execution, until the function has proved itself anew`() {
+        var readAhead = proved(.microseconds(10))
+        readAhead.add(run: ReadAhead.runMax)
+        #expect(readAhead.depth == 0)
+        for _ in 1..<ReadAhead.proof { readAhead.add(run: .microseconds(10)) }
+        #expect(readAhead.depth == 0)
+        readAhead.add(run: .microseconds(10))
+        #expect(readAhead.depth > 0)
+    }
+}
+
+@Suite struct `The share of computing` {
+    @Test func `rises quickly and falls slowly`() throws {
+        var share = ComputingShare()
+        #expect(share.value == nil)
+        #expect(share.workersUseful(cores: 2) == .max, "nothing is known")
+        share.add(cpu: nil, run: .milliseconds(1))
+        #expect(share.value == nil)
+        for _ in 0..<20 { share.add(cpu: .milliseconds(5), run: .milliseconds(5)) }
+        #expect(share.workersUseful(cores: 2) == 3 || share.workersUseful(cores: 2) == 2)
+        // Three fight for two cores now, and each run takes half as long again.
+        for _ in 0..<10 { share.add(cpu: .milliseconds(5), run: .milliseconds(8)) }
+        #expect(share.workersUseful(cores: 2) <= 3)
+        for _ in 0..<5000 { share.add(cpu: .milliseconds(1), run: .milliseconds(100)) }
+        #expect(share.workersUseful(cores: 2) > 100, "it waits for others nearly all the time")
+    }
+}
+
+@Suite struct `Workers of a function that computes` {
+    private func load(ready: Int, useful: Int, longestWait: Duration = .milliseconds(300)) -> PoolLoad {
+        var load = PoolLoad()
+        load.queued = 100
+        load.inFlight = ready
+        load.ready = ready
+        load.workersMax = 16
+        load.workersUseful = useful
+        load.serviceTime = .milliseconds(5)
+        load.startTime = .milliseconds(5)
+        load.longestWait = longestWait
+        return load
+    }
+
+    @Test func `are no more than the cores can keep busy`() {
+        #expect(Policy.workersToStart(load(ready: 2, useful: 2)) == StartDecision(count: 0, reason: .coresAreBusy))
+        #expect(Policy.workersToStart(load(ready: 1, useful: 2)) == StartDecision(count: 1, reason: .waitExceedsStart))
+        #expect(Policy.workersToStart(load(ready: 2, useful: .max)).count == 14)
+    }
+
+    @Test func `are more, one by one, when somebody waits as if they hung`() {
+        let hung = load(ready: 2, useful: 2, longestWait: .seconds(2))
+        #expect(Policy.workersToStart(hung) == StartDecision(count: 1, reason: .waitExceedsStart))
+    }
+}
