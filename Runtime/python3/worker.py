@@ -34,6 +34,8 @@ from taibai_payload import (
 STACK_SIZE = 1 << 20
 # The peak of memory is asked for after requests that took so long, and after each 64th: the question costs 1.1 µs.
 MEMORY_CHECK_NS = 200_000
+# A request that came early is begun without another look at the channel within so much time of the last.
+RECHECK_NS = 1_000_000
 # Modules that every Python has loaded when it starts; the zygote sets it.
 AT_STARTUP = frozenset()
 PROTOCOL_STATUS = 70  # exit status after a frame that must not be; sysexits.h calls it an internal error
@@ -120,6 +122,7 @@ class Worker:
         self.body_max = 0  # of an answer that is not streamed
         self.is_draining = False
         self.memory_peak = UNKNOWN
+        self.read_at = 0
         self.cpu = 0  # of the process, at the end of the last request
         self.handler = None
         self.handler_streams = False
@@ -139,6 +142,7 @@ class Worker:
     def read(self):
         """Handles the frames that are there, after waiting for one."""
         first = self.channel.read_frame()
+        self.read_at = time.monotonic_ns()
         if first is None:
             if self.requests:
                 os._exit(0)  # nobody is left to answer to
@@ -150,6 +154,7 @@ class Worker:
     def read_available(self):
         """Handles the frames that have come meanwhile: the next request may have been taken back."""
         self.channel.fill(socket.MSG_DONTWAIT)
+        self.read_at = time.monotonic_ns()
         while self.channel.has_frame():
             self.handle(*self.channel.take())
 
@@ -256,7 +261,8 @@ class Worker:
         while True:
             while self.ready:
                 self.run(self.ready.popleft())
-                if self.ready:
+                # What came early may have been taken back, if there was time for it.
+                if self.ready and time.monotonic_ns() - self.read_at > RECHECK_NS:
                     self.read_available()
             if self.is_draining and not self.requests:
                 self.leave(0)

@@ -150,7 +150,7 @@ public final class Engine {
     private func makePool(_ version: FunctionVersion) -> Pool {
         Pool(
             version: version, isolation: level(of: version), host: host, source: source,
-            clock: clock, timers: timers, random: SystemRandomNumberGenerator(), log: recorder.log)
+            clock: clock, timers: timers, random: SystemRandom(), log: recorder.log)
     }
 
     private func isCurrent(_ key: VersionKey) -> Bool {

@@ -76,7 +76,7 @@ final class House {
         engine = Engine(
             catalog: store.catalog, clock: loop.clock, timers: loop.timers,
             host: Host(cores: ProcessInfo.processInfo.activeProcessorCount), source: workers.source,
-            isolation: isolation, random: SystemRandomNumberGenerator(), recorder: Self.recorder(store, log))
+            isolation: isolation, random: SystemRandom(), recorder: Self.recorder(store, log))
         let unpacker = SandboxedUnpacker(loop: loop, launcher: launchers.byLevel[isolation]!, level: isolation)
         scheduler = Scheduling.make(store: store, engine: engine, loop: loop, log: log)
         functionDoor = FunctionDoor(engine: engine)

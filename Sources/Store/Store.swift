@@ -56,10 +56,10 @@ public final class Store {
         }
         home.store = self
         records = WriteBehind(loop: loop, size: { $0.sizeInMemory }) { [unowned self] rows, then in
-            record(rows, then: then)
+            write(rows: rows.count, mayBeLost: true, { try $0.record(rows) }, then: then)
         }
         logLines = WriteBehind(loop: loop, size: { $0.text.utf8.count + 128 }) { [unowned self] rows, then in
-            write(rows: rows.count, { try $0.append(rows) }, then: then)
+            write(rows: rows.count, mayBeLost: true, { try $0.append(rows) }, then: then)
         }
     }
 
@@ -116,11 +116,15 @@ public final class Store {
     /// - Parameters:
     ///   - rows: about how many rows this writes.
     ///   - payloadBytes: what counts against ``StoreLimit/payloadBytesWaitingMax``.
+    ///   - mayBeLost: whether it need not survive the loss of power.
     func write<Value: Sendable>(
-        rows: Int = 1, payloadBytes: Int = 0, _ run: @escaping @Sendable (any StoreSession) throws -> Value,
+        rows: Int = 1, payloadBytes: Int = 0, mayBeLost: Bool = false,
+        _ run: @escaping @Sendable (any StoreSession) throws -> Value,
         then: @escaping StoreAnswer<Value>
     ) {
-        if let operation = operation(rows: rows, payloadBytes: payloadBytes, run, then) { thread.write(operation) }
+        guard var operation = operation(rows: rows, payloadBytes: payloadBytes, run, then) else { return }
+        operation.mayBeLost = mayBeLost
+        thread.write(operation)
     }
 
     func read<Value: Sendable>(

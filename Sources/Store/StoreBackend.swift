@@ -32,6 +32,9 @@ struct StoreOperation: Sendable {
     let run: @Sendable (any StoreSession) throws -> Answer
     /// Called instead of the answer.
     let fail: @Sendable (StoreError) -> Void
+    /// Whether it may be undone by the loss of power after it was answered. A group of such operations is committed
+    /// without waiting for the disk.
+    var mayBeLost = false
 }
 
 /// The tables inside one transaction. All methods throw ``StoreError`` or the database's own error.

@@ -31,7 +31,7 @@ struct Upkeep {
             run: { [retention] session in
                 mayBeMore.set(try session.prune(to: retention, rowsMax: rowsMax, now: now))
                 return {}
-            }, fail: { _ in })
+            }, fail: { _ in }, mayBeLost: true)
     }
 
     /// Takes note of a transaction.

@@ -12,6 +12,7 @@ final class GateBackend: StoreBackend {
         var isShut = false
         var failure: StoreError?
         var writes: [Int] = []
+        var mayBeLost: [Bool] = []
         var keepsOperations = false
         var kept: [StoreOperation] = []
     }
@@ -36,7 +37,9 @@ final class GateBackend: StoreBackend {
 
     /// How many operations each write had since ``forgetWrites()``.
     var writes: [Int] { state.withLock { $0.writes } }
-    func forgetWrites() { state.withLock { $0.writes = [] } }
+    /// Of the same writes, whether all their operations may be lost.
+    var writesThatMayBeLost: [Bool] { state.withLock { $0.mayBeLost } }
+    func forgetWrites() { state.withLock { ($0.writes, $0.mayBeLost) = ([], []) } }
 
     /// Holds on to the operations of each write until the next, as the store's thread does when it is slow.
     func keepOperations() { state.withLock { $0.keepsOperations = true } }
@@ -45,6 +48,7 @@ final class GateBackend: StoreBackend {
         let (isShut, failure) = state.withLock { state in
             defer { state.isShut = false }
             state.writes.append(operations.count)
+            state.mayBeLost.append(operations.allSatisfy(\.mayBeLost))
             return (state.isShut, state.failure)
         }
         let before = state.withLock { state in

@@ -65,6 +65,19 @@ import Testing
         }
     }
 
+    @Test func `is not synced for a group of operations that may all be lost`() throws {
+        try TemporaryFolder.with { folder in
+            let backend = try SQLiteBackend(directory: folder.path(of: "data"))
+            defer { backend.close() }
+            let promised = StoreOperation(rows: 1, run: { _ in {} }, fail: { _ in })
+            let lossy = StoreOperation(rows: 1, run: { _ in {} }, fail: { _ in }, mayBeLost: true)
+            for (group, expected) in [([lossy], "1"), ([lossy, promised], "2"), ([promised], "2"), ([lossy], "1")] {
+                _ = try backend.write(group)
+                #expect(try backend.pragma("synchronous") == expected)
+            }
+        }
+    }
+
     @Test func `refuses data of a later Taibai and changes nothing`() throws {
         try TemporaryFolder.with { folder in
             let directory = folder.path(of: "data")

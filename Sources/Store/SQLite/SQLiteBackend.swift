@@ -7,7 +7,8 @@ import Model
 /// The data folder's `taibai.db`.
 ///
 /// Write-ahead log with `synchronous=FULL`: a commit returns after the log is on the disk, so what was acknowledged
-/// survives the loss of power. Source: sqlite.org/wal.html, sqlite.org/pragma.html#pragma_synchronous.
+/// survives the loss of power. Groups of operations that may be lost are committed with NORMAL, which is as safe but
+/// for that. Source: sqlite.org/wal.html, sqlite.org/pragma.html#pragma_synchronous.
 final class SQLiteBackend: StoreBackend {
     /// How long a statement waits for another process that holds the file, such as a backup.
     private static let busyTimeoutSeconds = 5.0
@@ -16,6 +17,9 @@ final class SQLiteBackend: StoreBackend {
 
     private let lock: DirectoryLock
     private let queue: DatabaseQueue
+    /// What `synchronous` is now: FULL, or else NORMAL. Unchecked because it is only touched inside the queue, which
+    /// runs one block at a time.
+    private nonisolated(unsafe) var waitsForDisk = true
 
     /// Locks the folder, opens or makes the database in it, and brings it to today's schema.
     /// - Throws: ``StoreError`` `locked`, `directory`, `tooNew`, `damaged`, `unavailable`, `diskFull`.
@@ -67,18 +71,27 @@ final class SQLiteBackend: StoreBackend {
         _ operations: [StoreOperation]
     ) throws(StoreError) -> [Result<StoreOperation.Answer, StoreError>] {
         do {
+            let isDurable = operations.contains { !$0.mayBeLost }
             do {
-                return try transaction { session in try operations.map { try Self.run($0, session) } }
+                return try transaction(isDurable) { session in try operations.map { try Self.run($0, session) } }
             } catch is LeftSomething {
-                return try transaction { session in try operations.map { try Self.runUnderSavepoint($0, session) } }
+                return try transaction(isDurable) { session in
+                    try operations.map { try Self.runUnderSavepoint($0, session) }
+                }
             }
         } catch {
             throw StoreError(database: error)
         }
     }
 
-    private func transaction<Value>(_ body: (SQLiteSession) throws -> Value) throws -> Value {
+    /// - Parameter isDurable: whether it returns after the log is on the disk. Without that the next durable one takes
+    ///   this one along, and the loss of power before takes it back whole.
+    private func transaction<Value>(_ isDurable: Bool, _ body: (SQLiteSession) throws -> Value) throws -> Value {
         try queue.writeWithoutTransaction { db in
+            if isDurable != waitsForDisk {
+                try db.execute(sql: "PRAGMA synchronous = \(isDurable ? "FULL" : "NORMAL")")
+                waitsForDisk = isDurable
+            }
             try db.beginTransaction(.immediate)
             do {
                 let value = try body(SQLiteSession(db))
