@@ -66,7 +66,7 @@ import Testing
         }
     }
 
-    @Test func `writes at once when five hundred have gathered`() throws {
+    @Test func `writes at once when enough have gathered`() throws {
         try Self.with { rig, gate, _ in
             for number in 0..<StoreLimit.writeBehindRows - 1 { rig.store.append(Sample.record(number)) }
             try Self.expectRecords(0, rig)
