@@ -50,8 +50,11 @@ public enum Policy {
     /// The start time assumed before one was measured: 100 ms, a fresh interpreter with common imports.
     public static let assumedStartTime = Duration.milliseconds(100)
 
-    /// How long somebody may wait before it is taken for granted that the workers hang, whatever they compute.
-    public static func hangAfter(_ load: PoolLoad) -> Duration { max(.seconds(1), expectedWait(load) * 4) }
+    /// How long somebody may wait before it is taken for granted that the workers hang, whatever they compute: four
+    /// times as long as expected, and a second at least.
+    public static func hangAfter(_ load: PoolLoad) -> Duration { max(hangMin, expectedWait(load) * hangFactor) }
+    private static let hangMin = Duration.seconds(1)
+    private static let hangFactor = 4
 
     /// How long the last one in the queue would wait if nothing were started: q·d / (workers·c). Infinite while no
     /// execution has ended, because nothing is known of d.

@@ -17,19 +17,17 @@ public struct ReadAhead: Hashable, Sendable {
     public static let depthMax = 4
 
     private var quickRuns = 0
-    private var mean = SmoothedDuration()
 
     public init() {}
 
     /// Notes an execution that has ended.
     public mutating func add(run: Duration) {
-        mean.add(run)
         quickRuns = run < Self.runMax ? min(quickRuns + 1, Self.proof) : 0
     }
 
-    /// How many executions may wait in a worker behind the one that runs; 0: none.
-    public var depth: Int {
-        guard quickRuns >= Self.proof, let mean = mean.value, mean < Self.meanMax else { return 0 }
+    /// How many executions may wait in a worker behind the one that runs, which takes `mean`; 0: none.
+    public func depth(mean: Duration?) -> Int {
+        guard quickRuns >= Self.proof, let mean, mean < Self.meanMax else { return 0 }
         let fitting = Self.meanMax.nanoseconds / max(1, mean.nanoseconds)
         return Int(min(Int64(Self.depthMax), fitting))
     }
@@ -38,6 +36,9 @@ public struct ReadAhead: Hashable, Sendable {
 /// How much of its run time a function computes, as opposed to waiting for others: what tells whether more workers than
 /// cores are of any use.
 public struct ComputingShare: Hashable, Sendable {
+    /// Below it a function only waits, and any number of workers is of use.
+    private static let shareMin = 0.01
+
     /// 0 … 1; nil until an execution told its processor time.
     public private(set) var value: Double?
 
@@ -54,7 +55,7 @@ public struct ComputingShare: Hashable, Sendable {
 
     /// Workers beyond which more would only take the cores from each other.
     public func workersUseful(cores: Int) -> Int {
-        guard let value, value > 0.01 else { return .max }
+        guard let value, value > Self.shareMin else { return .max }
         return max(1, Int((Double(cores) / value).rounded(.up)))
     }
 }

@@ -16,7 +16,7 @@ enum AnswerFrame {
         _ body: borrowing Span<UInt8>, isLast: Bool
     ) throws(FrameError) -> (head: AnswerHead, bodyStart: Int) {
         guard body.count >= 4 else { throw .malformedBody(.head) }
-        let status = Int(body.littleEndian(at: 0, count: 2))
+        let status = Int(body.littleEndian(at: 0, as: UInt16.self))
         var fields = FieldList()
         guard (200...599).contains(status), let used = fields.read(from: body.extracting(2..<body.count)) else {
             throw .malformedBody(.head)
@@ -66,8 +66,8 @@ enum AnswerFrame {
     /// Outcome, processor time, peak memory, and for a raised error its JSON.
     static func end(_ body: borrowing Span<UInt8>) throws(FrameError) -> End {
         guard body.count >= 17 else { throw .malformedBody(.end) }
-        let cpu = body.littleEndian(at: 1, count: 8)
-        let memory = body.littleEndian(at: 9, count: 8)
+        let cpu = body.littleEndian(at: 1, as: UInt64.self)
+        let memory = body.littleEndian(at: 9, as: UInt64.self)
         let outcome: End.Outcome
         switch body[0] {
         case 0: outcome = .answered

@@ -150,13 +150,6 @@ extension Span<UInt8> {
     func littleEndian<Value: FixedWidthInteger & BitwiseCopyable>(at offset: Int, as type: Value.Type) -> Value {
         Value(littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: Value.self))
     }
-
-    /// The unsigned little-endian number in `count` (1 … 8) bytes from `offset`.
-    func littleEndian(at offset: Int, count: Int) -> UInt64 {
-        var value: UInt64 = 0
-        for index in stride(from: count - 1, through: 0, by: -1) { value = value << 8 | UInt64(self[offset + index]) }
-        return value
-    }
 }
 
 extension Array where Element == UInt8 {

@@ -311,7 +311,7 @@ public final class Pool {
 
     /// All workers are busy: lets those that wait for quick ones wait where they cost no wake-up, evenly.
     private func serveAhead() {
-        let depthMax = readAhead.depth
+        let depthMax = readAhead.depth(mean: serviceTime.value)
         guard depthMax > 0 else { return }
         for depth in 1...depthMax {
             for worker in workers {

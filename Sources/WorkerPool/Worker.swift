@@ -15,7 +15,7 @@ final class Worker {
         case starting, loading, ready, leaving, gone
     }
 
-    static let protocolVersion: UInt64 = 1
+    static let protocolVersion: UInt32 = 1
     /// Consumed bytes of an answer are credited when there are so many: a quarter of the window, as workers do it too.
     static let creditStep = FrameHeader.bodyMax / 4
 
@@ -261,7 +261,8 @@ final class Worker {
         switch header.type {
         case .hello:
             guard phase == .starting || phase == .leaving, body.count >= 4 else { throw .unexpected(.hello) }
-            guard body.littleEndian(at: 0, count: 4) == Self.protocolVersion else { throw .malformedBody(.hello) }
+            let version = body.littleEndian(at: 0, as: UInt32.self)
+            guard version == Self.protocolVersion else { throw .malformedBody(.hello) }
             greetedAt = pool.clock.monotonic()
             if phase == .starting { phase = .loading }
         case .ready:
@@ -300,7 +301,7 @@ final class Worker {
         switch header.type {
         case .credit:
             guard body.count == 4 else { throw .malformedBody(.credit) }
-            let credit = Int(body.littleEndian(at: 0, count: 4))
+            let credit = Int(body.littleEndian(at: 0, as: UInt32.self))
             call.run.requestCredit = min(FrameHeader.bodyMax, call.run.requestCredit + credit)
             sendBody(of: call)
         case .head:

@@ -12,24 +12,28 @@ import Testing
         return readAhead
     }
 
+    private func depth(_ run: Duration, times: Int = ReadAhead.proof) -> Int {
+        proved(run, times: times).depth(mean: run)
+    }
+
     @Test func `is for functions that have proved to be quick`() {
-        #expect(ReadAhead().depth == 0)
-        #expect(proved(.microseconds(100), times: ReadAhead.proof - 1).depth == 0)
-        #expect(proved(.microseconds(100)).depth == ReadAhead.depthMax)
-        #expect(proved(.microseconds(400)).depth == 2)
-        #expect(proved(.microseconds(999)).depth == 1)
-        #expect(proved(.milliseconds(1)).depth == 0)
-        #expect(proved(.zero).depth == ReadAhead.depthMax)
+        #expect(ReadAhead().depth(mean: nil) == 0)
+        #expect(depth(.microseconds(100), times: ReadAhead.proof - 1) == 0)
+        #expect(depth(.microseconds(100)) == ReadAhead.depthMax)
+        #expect(depth(.microseconds(400)) == 2)
+        #expect(depth(.microseconds(999)) == 1)
+        #expect(depth(.milliseconds(1)) == 0)
+        #expect(depth(.zero) == ReadAhead.depthMax)
     }
 
     @Test func `ends with one slow execution, until the function has proved itself anew`() {
         var readAhead = proved(.microseconds(10))
         readAhead.add(run: ReadAhead.runMax)
-        #expect(readAhead.depth == 0)
+        #expect(readAhead.depth(mean: .microseconds(10)) == 0)
         for _ in 1..<ReadAhead.proof { readAhead.add(run: .microseconds(10)) }
-        #expect(readAhead.depth == 0)
+        #expect(readAhead.depth(mean: .microseconds(10)) == 0)
         readAhead.add(run: .microseconds(10))
-        #expect(readAhead.depth > 0)
+        #expect(readAhead.depth(mean: .microseconds(10)) > 0)
     }
 }
 

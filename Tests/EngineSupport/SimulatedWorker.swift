@@ -229,8 +229,7 @@ public final class SimulatedWorker {
         lastNumber = frame.request
         inHand[frame.request] = request
         source.served(request)
-        let most = setup["concurrency"].flatMap { Int($0) } ?? 1
-        if inHand.count - waiting.count > most {
+        if inHand.count - waiting.count > concurrency {
             waiting.append(request)
         } else {
             inHandMax = max(inHandMax, inHand.count)
@@ -238,6 +237,8 @@ public final class SimulatedWorker {
         }
         if source.errs(.drainsBusy) { order("drain") }
     }
+
+    private var concurrency: Int { setup["concurrency"].flatMap { Int($0) } ?? 1 }
 
     private func takeMore(_ frame: WireFrame) {
         guard let request = inHand[frame.request] else {
@@ -264,7 +265,7 @@ public final class SimulatedWorker {
 
     func finished(_ request: SimulatedRequest) {
         inHand[request.number] = nil
-        if !request.isCancelled, !waiting.isEmpty { habits.serve(waiting.removeFirst()) }
+        if inHand.count - waiting.count < concurrency, !waiting.isEmpty { habits.serve(waiting.removeFirst()) }
         leaveIfAllowed()
     }
 
