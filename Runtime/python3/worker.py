@@ -21,7 +21,7 @@ import threading
 import time
 
 from taibai_channel import (
-    ANSWERED, BODY, BODY_MAX, CANCEL, CANCELLED, CHUNK, CREDIT, CREDIT_STEP, DRAIN, END, FINISHED, HEAD,
+    ANSWERED, BODY, BODY_MAX, CANCEL, CANCELLED, CHUNK, CREDIT, CREDIT_STEP, DRAIN, END, FINISHED, HEAD, HEADER,
     HELLO, INIT_FAILED, LAST, PROTOCOL, RAISED, READY, REQUEST, REQUEST_HEAD, SETUP, STANDARD_ERROR, U16, U32,
     UNKNOWN, WINDOW, Channel, LogFormatter, LogStream, ProtocolError, encode_field, frame, read_fields,
     read_request_fields)
@@ -53,13 +53,13 @@ class Request:
     is_over = False
     cpu = 0
 
-    def __init__(self, number, nonce, deadline, special, caller):
+    def __init__(self, number, nonce, deadline, identity, special, caller):
         self.number = number
         self.nonce = nonce
         self.deadline = deadline
-        self.special = special  # the fields that come from Taibai
+        self.id = identity
+        self.special = special  # the other fields that come from Taibai and differ; shared by requests
         self.caller = caller
-        self.id = special.get(":id", "")
 
     def add_body(self, body):
         if self.body == ():
@@ -189,9 +189,12 @@ class Worker:
         if number <= self.last_number:
             raise ProtocolError(f"request {number} came after {self.last_number}")
         self.last_number = number
-        deadline, _length, count = REQUEST_HEAD.unpack_from(body, 0)
-        special, caller, at = read_request_fields(body, REQUEST_HEAD.size, count)
-        request = self.requests[number] = Request(number, nonce, deadline, special, caller)
+        deadline, length, count = REQUEST_HEAD.unpack_from(body, 0)
+        has_all = flags & LAST and length < len(body)
+        end = len(body) - length if has_all else len(body)
+        identity, special, caller, used = read_request_fields(bytes(body[REQUEST_HEAD.size : end]), count, has_all)
+        at = REQUEST_HEAD.size + used
+        request = self.requests[number] = Request(number, nonce, deadline, identity, special, caller)
         if flags & LAST:
             request.has_body_ended = True
             if at < len(body):
@@ -409,8 +412,9 @@ class Worker:
         if cpu >= MEMORY_CHECK_NS or request.number & 63 == 1:
             self.memory_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
         request.is_over = True
-        self.channel.send(
-            before + frame(FINISHED, request.number, request.nonce, END.pack(outcome, cpu, self.memory_peak) + error))
+        length = END.size - HEADER.size + len(error)
+        end = END.pack(length, FINISHED, 0, 0, request.number, request.nonce, outcome, cpu, self.memory_peak)
+        self.channel.send(before + end + error)
         # Not before it is sent: another thread might find nothing left to do and end a draining worker.
         del self.requests[request.number]
 

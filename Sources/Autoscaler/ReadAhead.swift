@@ -2,7 +2,7 @@
 // on without sleeping: waking a process up costs more than a short function does. But what waits there can't go to
 // another worker as long as the one before runs; so only functions that have proved to be quick are read ahead.
 
-public import Model
+internal import Model
 
 /// How quick a function's executions are, from one to the next.
 public struct ReadAhead: Hashable, Sendable {
@@ -14,7 +14,7 @@ public struct ReadAhead: Hashable, Sendable {
     /// Executions in a row that prove it. 200: a function that is slow once in a hundred times hardly ever gets there.
     public static let proof = 200
     /// What may wait in a worker together: as many means as fit into ``meanMax``, and no more than these.
-    public static let depthMax = 4
+    public static let depthMax = 8
 
     private var quickRuns = 0
 

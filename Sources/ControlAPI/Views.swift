@@ -139,7 +139,7 @@ struct PoolView: Encodable {
     let ratePerSecond: Double
     @Nullable var startMs: Double?
     @Nullable var runMs: Double?
-    let coldStarts, executions, failures, refused: Int
+    let coldStarts, executions, failures, refused, unrecorded: Int
     let decision: String
 
     init(_ status: PoolStatus) {
@@ -162,6 +162,7 @@ struct PoolView: Encodable {
         executions = status.counters.executions
         failures = status.counters.failures
         refused = status.counters.refused
+        unrecorded = status.counters.unrecorded
         decision = status.decisionReason
     }
 }

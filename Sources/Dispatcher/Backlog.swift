@@ -145,19 +145,17 @@ extension Engine {
         guard let payload = DurablePayload(decoding: execution.payload) else {
             return giveUp(execution, Problem(.internalFault, "the stored request can't be read"))
         }
-        let drain = AnswerDrain()
+        let drain = AnswerDrain { [self] outcome, cost in
+            if case .problem(let problem) = outcome, problem.isTurningAway(cost) {
+                turnedAway(execution, problem)
+            } else {
+                backlog.ended(of: execution.version.name)
+                serveBacklog(of: execution.version.name)
+            }
+        }
         let call = dispatch(
             version, trigger: execution.trigger, id: execution.id, fields: payload.fields,
-            bodyLength: payload.body.count,
-            head: { _ in }, chunk: { drain.take($0.count) },
-            finish: { [self] outcome, cost in
-                if case .problem(let problem) = outcome, problem.isTurningAway(cost) {
-                    turnedAway(execution, problem)
-                } else {
-                    backlog.ended(of: execution.version.name)
-                    serveBacklog(of: execution.version.name)
-                }
-            })
+            bodyLength: payload.body.count, to: drain)
         drain.call = call
         call.append(payload.body.span, isLast: true)
         drain.flow()
@@ -194,14 +192,21 @@ extension Problem {
 }
 
 /// Lets the answer of an execution that nobody waits for flow away.
-private final class AnswerDrain {
+private final class AnswerDrain: AnswerReceiver {
     weak var call: Call?
     private var untold = 0
+    private let onFinish: (Outcome, ExecutionCost) -> Void
 
-    func take(_ count: Int) {
-        untold += count
+    init(onFinish: @escaping (Outcome, ExecutionCost) -> Void) { self.onFinish = onFinish }
+
+    func head(_ head: AnswerHead) {}
+
+    func chunk(_ bytes: borrowing Span<UInt8>) {
+        untold += bytes.count
         flow()
     }
+
+    func finish(_ outcome: Outcome, _ cost: ExecutionCost) { onFinish(outcome, cost) }
 
     func flow() {
         guard let call, untold > 0 else { return }

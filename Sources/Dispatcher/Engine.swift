@@ -68,32 +68,22 @@ public final class Engine {
             now: clock.wall(), random: (UInt16(truncatingIfNeeded: random.next()), random.next()))
     }
 
-    /// Runs one execution. `head`, `chunk` and `finish` are called on the loop's thread, `finish` exactly once, maybe
-    /// before this returns.
+    /// Runs one execution. The receiver may be told of its end before this returns.
     ///
     /// - Parameters:
-    ///   - fields: what the worker is told of the request; the id and the trigger are added here.
+    ///   - fields: what the worker is told of the request, beside its id and its trigger.
     ///   - bodyLength: the declared length of the body, which the door then feeds with `append`; nil if not known.
+    ///   - receiver: gets the answer; kept until its end.
     /// - Returns: the call, to feed its body and to tell when the caller has gone.
     public func dispatch(
         _ version: FunctionVersion, trigger: Trigger, id: ExecutionID, fields: FieldList, bodyLength: Int?,
-        head: @escaping (AnswerHead) -> Void, chunk: @escaping (borrowing Span<UInt8>) -> Void,
-        finish: @escaping (Outcome, ExecutionCost) -> Void
+        to receiver: any AnswerReceiver
     ) -> Call {
-        // What differs from request to request goes first: workers know a caller by the rest.
-        var told = FieldList()
-        told.append(name: ":id", id: id)
-        told.append(name: ":trigger", text: trigger.description)
-        told.append(contentsOf: fields)
-        let createdAt = clock.wall()
         let now = clock.monotonic()
-        let reply = Reply(head: head, chunk: chunk) { [self] outcome, cost in
-            keepRecord(of: id, version, trigger, createdAt, outcome, cost)
-            finish(outcome, cost)
-        }
         let call = Call(
-            id: id, version: version, trigger: trigger, createdAt: createdAt, arrivedAt: now,
-            deadline: now + version.settings.timeout, fields: told, bodyLength: bodyLength, reply: reply)
+            id: id, version: version, trigger: trigger, createdAt: clock.wall(), arrivedAt: now,
+            deadline: now + version.settings.timeout, fields: fields, bodyLength: bodyLength, receiver: receiver,
+            observer: self)
         if isDraining {
             call.refuse(Problem(.draining, "the server is shutting down; try again shortly", retryAfterSeconds: 1))
         } else {
@@ -103,39 +93,6 @@ public final class Engine {
     }
 
     private func level(of version: FunctionVersion) -> IsolationLevel { version.settings.isolation ?? isolation }
-
-    private func keepRecord(
-        of id: ExecutionID, _ version: FunctionVersion, _ trigger: Trigger, _ createdAt: WallTime, _ outcome: Outcome,
-        _ cost: ExecutionCost
-    ) {
-        var record = ExecutionRecord(
-            id: id, function: version.name, version: version.number, trigger: trigger, status: .success,
-            createdAt: createdAt)
-        record.cost = cost
-        record.endedAt = clock.wall()
-        let level = level(of: version)
-        record.confinement = Confinement(level: level, limits: source.limits(level))
-        switch outcome {
-        case .answered(let status): record.responseStatus = status
-        case .problem(let problem):
-            record.problem = problem
-            record.responseStatus = problem.code.status
-            record.status =
-                switch problem.code {
-                case .timedOut: .timeout
-                case .cancelled: .cancelled
-                default: .failed
-                }
-        }
-        guard trigger.isPromised else { return recorder.append(record) }
-        // What the shutdown cut off was promised to somebody: it stays queued, and runs after the restart. So does what
-        // never began.
-        if let problem = record.problem {
-            if isDraining, problem.code.isShutdown { return }
-            if problem.isTurningAway(cost) { return }
-        }
-        recorder.finish(record)
-    }
 
     // Pools.
 
@@ -252,6 +209,55 @@ public final class Engine {
     }
 
     public var workers: Int { host.workers }
+}
+
+// Records.
+extension Engine: ExecutionObserver {
+    public func executionEnded(_ call: Call, _ outcome: Outcome, in pool: Pool?) {
+        guard call.trigger.isPromised else {
+            if mustBeRecorded(call, outcome) || pool?.takesRecord() ?? true { recorder.append(record(call, outcome)) }
+            return
+        }
+        // What the shutdown cut off was promised to somebody: it stays queued, and runs after the restart. So does what
+        // never began.
+        if case .problem(let problem) = outcome {
+            if isDraining, problem.code.isShutdown { return }
+            if problem.isTurningAway(call.cost) { return }
+        }
+        recorder.finish(record(call, outcome))
+    }
+
+    /// Whether somebody will want to know what happened, however many others there are.
+    private func mustBeRecorded(_ call: Call, _ outcome: Outcome) -> Bool {
+        switch outcome {
+        case .problem: true
+        case .answered(let status): status >= 500 || call.cost.isColdStart
+        }
+    }
+
+    private func record(_ call: Call, _ outcome: Outcome) -> ExecutionRecord {
+        let version = call.version
+        var record = ExecutionRecord(
+            id: call.id, function: version.name, version: version.number, trigger: call.trigger, status: .success,
+            createdAt: call.createdAt)
+        record.cost = call.cost
+        record.endedAt = clock.wall()
+        let level = level(of: version)
+        record.confinement = Confinement(level: level, limits: source.limits(level))
+        switch outcome {
+        case .answered(let status): record.responseStatus = status
+        case .problem(let problem):
+            record.problem = problem
+            record.responseStatus = problem.code.status
+            record.status =
+                switch problem.code {
+                case .timedOut: .timeout
+                case .cancelled: .cancelled
+                default: .failed
+                }
+        }
+        return record
+    }
 }
 
 extension ProblemCode {

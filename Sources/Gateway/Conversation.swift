@@ -10,7 +10,7 @@ internal import Model
 internal import WorkerPool
 
 /// Ties an exchange to a call until both have ended. On the loop's thread.
-final class Conversation {
+final class Conversation: AnswerReceiver {
     private let exchange: Exchange
     private let engine: Engine
     private let id: ExecutionID
@@ -27,7 +27,7 @@ final class Conversation {
         showsErrors = version.settings.showsErrors
     }
 
-    /// Begins. Keeps itself alive through the closures of call and exchange.
+    /// Begins. Call and exchange keep it alive until it has ended.
     func start(_ version: FunctionVersion, trigger: Trigger, fields: FieldList) {
         let limit = version.settings.bodyMax.bytes
         if let length = exchange.head.contentLength, length > limit { return refuse(tooLarge(version, length)) }
@@ -38,9 +38,7 @@ final class Conversation {
         }
         let length = exchange.head.isChunked ? nil : exchange.head.contentLength ?? 0
         let call = engine.dispatch(
-            version, trigger: trigger, id: id, fields: fields, bodyLength: length,
-            head: { [self] in begin($0) }, chunk: { [self] in write($0) },
-            finish: { [self] outcome, cost in end(outcome, cost) })
+            version, trigger: trigger, id: id, fields: fields, bodyLength: length, to: self)
         guard !call.hasEnded else { return }
         self.call = call
         if length != 0 { feedBody(to: call) }
@@ -63,7 +61,7 @@ final class Conversation {
         exchange.acceptBody()
     }
 
-    private func begin(_ head: AnswerHead) {
+    func head(_ head: AnswerHead) {
         guard !isAnswered else { return }
         isAnswered = true
         var headers = ResponseHeaders()
@@ -83,7 +81,7 @@ final class Conversation {
     /// Whether the function's own answer is on its way, as opposed to one of ours.
     private var isStreaming = false
 
-    private func write(_ bytes: borrowing Span<UInt8>) {
+    func chunk(_ bytes: borrowing Span<UInt8>) {
         if isStreaming, !exchange.isOver { exchange.write(bytes) }
         uncredited += bytes.count
         if !exchange.isBackedUp { creditAll() }
@@ -96,7 +94,7 @@ final class Conversation {
         call.consumed(count)
     }
 
-    private func end(_ outcome: Outcome, _ cost: ExecutionCost) {
+    func finish(_ outcome: Outcome, _ cost: ExecutionCost) {
         defer { release() }
         guard !exchange.isOver else { return }
         switch outcome {
@@ -151,9 +149,17 @@ final class Conversation {
         return headers
     }
 
+    /// Our three lines: 90 bytes of names, id and line ends, and the timing.
+    private static let ownLinesSize = 90 + ServerTiming.sizeMax
+
     private func addOwn(to headers: inout ResponseHeaders, _ cost: ExecutionCost) {
-        headers.addOwn("X-Execution-Id") { id.append(to: &$0) }
-        headers.addOwn("X-Cold-Start") { $0.append(UInt8(ascii: cost.isColdStart ? "1" : "0")) }
-        headers.addOwn("Server-Timing") { ServerTiming.append(cost, to: &$0) }
+        headers.addOwnLines(size: Self.ownLinesSize) { lines in
+            lines.append(copying: "X-Execution-Id: ")
+            id.append(to: &lines)
+            lines.append(copying: cost.isColdStart ? "\r\nX-Cold-Start: 1" : "\r\nX-Cold-Start: 0")
+            lines.append(copying: "\r\nServer-Timing: ")
+            ServerTiming.append(cost, to: &lines)
+            lines.append(copying: "\r\n")
+        }
     }
 }

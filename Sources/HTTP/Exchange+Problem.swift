@@ -27,11 +27,6 @@ extension ResponseHeaders {
         }
     }
 
-    /// Adds a field whose value is written by us, in place and unchecked: printable ASCII of some dozen bytes, and no
-    /// field that frames the message.
-    public mutating func addOwn(_ name: StaticString, writing value: (inout [UInt8]) -> Void) {
-        addLine(name, value)
-    }
 }
 
 /// Problems as JSON text.

@@ -1,6 +1,8 @@
 // The header fields of an answer, kept as the lines they will be on the wire. Adding a field checks it, so that nothing
 // a function or a caller supplied can end a line and begin an answer of its own (response splitting).
 
+import Model
+
 /// Why a header field can't be sent.
 public enum HeaderRefusal: Error, Equatable, CaseIterable, Sendable {
     case badName, badValue, tooLong
@@ -66,19 +68,20 @@ public struct ResponseHeaders: Sendable {
         guard lines.count + name.count + value.count + 4 <= Self.bytesMax else { throw .tooLong }
         if name.matches(name.indices, "date") { hasDate = true }
         if lines.isEmpty { lines.reserveCapacity(Self.bytesExpected) }
-        lines.append(name)
-        lines.append(text: ": ")
-        lines.append(value)
-        lines.append(text: "\r\n")
+        lines.append(addingCapacity: name.count + value.count + 4) { output in
+            output.append(copying: name)
+            output.append(copying: ": ")
+            output.append(copying: value)
+            output.append(copying: "\r\n")
+        }
     }
 
-    /// Appends a line whose value needs no look.
-    mutating func addLine(_ name: StaticString, _ value: (inout [UInt8]) -> Void) {
-        if lines.isEmpty { lines.reserveCapacity(Self.bytesExpected) }
-        lines.append(text: name)
-        lines.append(text: ": ")
-        value(&lines)
-        lines.append(text: "\r\n")
+    /// Adds lines of the program's own, unchecked: printable ASCII, each ended by CR LF, and no field that frames the
+    /// message.
+    /// - Parameter size: bytes that they have at the most.
+    public mutating func addOwnLines(size: Int, writing lines: (inout OutputSpan<UInt8>) -> Void) {
+        if self.lines.isEmpty { self.lines.reserveCapacity(Self.bytesExpected) }
+        self.lines.append(addingCapacity: size, initializingWith: lines)
     }
 
     private mutating func addTrusted(_ name: StaticString, _ value: Span<UInt8>) {

@@ -53,30 +53,49 @@ public struct ExecutionID: Hashable, Sendable, Comparable, CustomStringConvertib
 
     /// Appends the dashed lower-case form.
     public func append(to bytes: inout [UInt8]) {
-        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Self.textLength) { buffer in
-            write(to: buffer)
-            bytes.append(contentsOf: UnsafeBufferPointer(buffer))
+        bytes.append(addingCapacity: Self.textLength) { append(to: &$0) }
+    }
+
+    /// Appends the dashed lower-case form.
+    /// - Precondition: there is room for ``textLength`` bytes.
+    public func append(to output: inout OutputSpan<UInt8>) {
+        output.withUnsafeMutableBufferPointer { buffer, used in
+            write(to: UnsafeMutableBufferPointer(rebasing: buffer[used...]))
+            used += Self.textLength
         }
     }
 
-    /// In two halves: 128-bit shifts for each digit cost ten times as much.
+    /// Eight digits at a time: one by one they cost ten times as much.
     private func write(to buffer: UnsafeMutableBufferPointer<UInt8>) {
         precondition(buffer.count >= Self.textLength, "an id has 36 characters")
-        let buffer = buffer.baseAddress!
-        var half = UInt64(truncatingIfNeeded: value >> 64)
-        var offset = 0
-        while offset < Self.textLength {
-            if offset == 18 { half = UInt64(truncatingIfNeeded: value) }
-            if offset == 8 || offset == 13 || offset == 18 || offset == 23 {
-                buffer[offset] = UInt8(ascii: "-")
-                offset &+= 1
-                continue
-            }
-            let nibble = UInt8(truncatingIfNeeded: half &>> 60)
-            half = half &<< 4
-            buffer[offset] = nibble < 10 ? nibble &+ UInt8(ascii: "0") : nibble &+ (UInt8(ascii: "a") - 10)
-            offset &+= 1
-        }
+        let text = UnsafeMutableRawPointer(buffer.baseAddress!)
+        let high = UInt64(truncatingIfNeeded: value >> 64)
+        let low = UInt64(truncatingIfNeeded: value)
+        let second = Self.digits(UInt32(truncatingIfNeeded: high))
+        let third = Self.digits(UInt32(truncatingIfNeeded: low >> 32))
+        text.storeBytes(of: Self.digits(UInt32(truncatingIfNeeded: high >> 32)), as: UInt64.self)
+        text.storeBytes(of: UInt32(truncatingIfNeeded: second), toByteOffset: 9, as: UInt32.self)
+        text.storeBytes(of: UInt32(truncatingIfNeeded: second >> 32), toByteOffset: 14, as: UInt32.self)
+        text.storeBytes(of: UInt32(truncatingIfNeeded: third), toByteOffset: 19, as: UInt32.self)
+        text.storeBytes(of: UInt32(truncatingIfNeeded: third >> 32), toByteOffset: 24, as: UInt32.self)
+        text.storeBytes(of: Self.digits(UInt32(truncatingIfNeeded: low)), toByteOffset: 28, as: UInt64.self)
+        let dash = UInt8(ascii: "-")
+        text.storeBytes(of: dash, toByteOffset: 8, as: UInt8.self)
+        text.storeBytes(of: dash, toByteOffset: 13, as: UInt8.self)
+        text.storeBytes(of: dash, toByteOffset: 18, as: UInt8.self)
+        text.storeBytes(of: dash, toByteOffset: 23, as: UInt8.self)
+    }
+
+    /// The eight hexadecimal digits of a number, the first in the lowest byte.
+    private static func digits(_ number: UInt32) -> UInt64 {
+        var spread = UInt64(number)
+        spread = (spread | spread << 16) & 0x0000_FFFF_0000_FFFF
+        spread = (spread | spread << 8) & 0x00FF_00FF_00FF_00FF
+        spread = (spread | spread << 4) & 0x0F0F_0F0F_0F0F_0F0F
+        // A 1 in each byte whose digit is a letter: those have six more to 16, which carries.
+        let letters = ((spread &+ 0x0606_0606_0606_0606) >> 4) & 0x0101_0101_0101_0101
+        let text = spread &+ 0x3030_3030_3030_3030 &+ letters &* UInt64(UInt8(ascii: "a") - UInt8(ascii: "0") - 10)
+        return text.byteSwapped.littleEndian
     }
 
     public static func < (left: Self, right: Self) -> Bool { left.value < right.value }

@@ -75,6 +75,9 @@ public enum StoreError: Error, Hashable, Sendable, CustomStringConvertible {
         case .closed: "the store is closed, because the server is shutting down"
         case .conflict(let cause): "the request contradicts what is stored: \(cause)"
         case .alreadyExists(let subject): "\(subject) exists already"
+        case .notFound(.execution(let id)):
+            "there is no execution \(id): it is not known, its record was pruned, or it went well among so many that "
+                + "not all were recorded"
         case .notFound(let subject): "there is no \(subject)"
         case .inUse(let subject, let user): "\(subject) is still used by \(user); change or delete that first"
         case .limitReached(let text): text

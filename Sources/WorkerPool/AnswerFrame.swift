@@ -110,16 +110,30 @@ extension FrameWriter {
     mutating func request(_ call: Call) {
         let isWhole = call.isBodyComplete && call.pendingBody.count <= roomForBody(call)
         beginFrame(.request, flags: isWhole ? FrameHeader.lastFlag : 0, request: call.number, nonce: call.run.nonce)
-        append(UInt64(bitPattern: call.deadlineWall.milliseconds))
-        append(call.bodyLength.map { UInt64($0) } ?? .max)
-        append(UInt16(call.fields.count))
-        append(call.fields.encoded)
+        let trigger = call.trigger.description.utf8
+        append(addingCapacity: 18 + FieldList.ownBytesMax + call.fields.encoded.count) { output in
+            output.append(littleEndian: UInt64(bitPattern: call.deadlineWall.milliseconds))
+            output.append(littleEndian: call.bodyLength.map { UInt64($0) } ?? .max)
+            output.append(littleEndian: UInt16(call.fields.count + 2))
+            // What differs from request to request goes first: workers know a caller by the rest.
+            output.append(littleEndian: UInt16(":id".utf8.count))
+            output.append(littleEndian: UInt32(ExecutionID.textLength))
+            output.append(copying: ":id")
+            call.id.append(to: &output)
+            output.append(littleEndian: UInt16(":trigger".utf8.count))
+            output.append(littleEndian: UInt32(trigger.count))
+            output.append(copying: ":trigger")
+            for byte in trigger { output.append(byte) }
+            call.fields.encoded.withUnsafeBytes { output.append(copying: $0) }
+        }
         call.run.requestCredit -= call.takeBody(min(room, call.run.requestCredit), into: &self)
         endFrame()
         if isWhole { call.isBodySent = true }
     }
 
-    private func roomForBody(_ call: Call) -> Int { FrameHeader.bodyMax - 18 - call.fields.encoded.count }
+    private func roomForBody(_ call: Call) -> Int {
+        FrameHeader.bodyMax - 18 - call.fields.encoded.count - FieldList.ownBytesMax
+    }
 
     /// What is pending of a body, frame by frame, while there is credit.
     mutating func body(_ call: Call) {

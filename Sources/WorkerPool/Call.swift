@@ -24,7 +24,8 @@ public final class Call {
     /// When the caller gets 504, whatever the worker does. Of a promised execution it is moved when a worker takes it:
     /// nobody waits for its answer, so only its run counts.
     public internal(set) var deadline: Instant
-    let reply: Reply
+    private var reply: Reply
+    private let observer: (any ExecutionObserver)?
     let fields: FieldList
     /// The declared length of the body; nil for a chunked one.
     let bodyLength: Int?
@@ -51,9 +52,14 @@ public final class Call {
     /// The door may send more of the body: it was asked to wait by ``wantsBody``.
     public var onBodyWanted: (() -> Void)?
 
+    /// - Parameters:
+    ///   - fields: what the worker is told of the request, beside its id and its trigger.
+    ///   - receiver: is answered, and kept until then.
+    ///   - observer: keeps the record.
     public init(
         id: ExecutionID, version: FunctionVersion, trigger: Trigger, createdAt: WallTime, arrivedAt: Instant,
-        deadline: Instant, fields: FieldList, bodyLength: Int?, reply: Reply
+        deadline: Instant, fields: FieldList, bodyLength: Int?, receiver: any AnswerReceiver,
+        observer: (any ExecutionObserver)? = nil
     ) {
         self.id = id
         self.version = version
@@ -64,8 +70,11 @@ public final class Call {
         self.fields = fields
         self.bodyLength = bodyLength
         isBodyComplete = bodyLength == 0
-        self.reply = reply
+        reply = Reply(to: receiver)
+        self.observer = observer
     }
+
+    deinit { precondition(reply.isFinished, "an execution was dropped without an answer") }
 
     /// The state of an execution that a worker has.
     struct Run {
@@ -133,14 +142,22 @@ public final class Call {
         end(.problem(problem))
     }
 
+    /// The worker has begun to answer.
+    func answer(_ head: AnswerHead) { reply.begin()?.head(head) }
+
+    /// More of the answer's body.
+    func answer(_ bytes: borrowing Span<UInt8>) { reply.receiver?.chunk(bytes) }
+
     func end(_ outcome: Outcome) {
         precondition(place != .ended, "an execution ended twice")
         place = .ended
-        pool = nil
+        let pool = pool
+        self.pool = nil
         worker = nil
         onBodyWanted = nil
-        pendingBody = []
-        reply.finish(outcome, cost)
+        if !pendingBody.isEmpty { pendingBody = [] }
+        observer?.executionEnded(self, outcome, in: pool)
+        reply.finish().finish(outcome, cost)
     }
 }
 

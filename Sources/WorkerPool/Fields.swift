@@ -1,6 +1,6 @@
 // Names and values on the worker channel: the caller's headers on the way down, the answer's on the way back.
 
-public import Model
+internal import Model
 
 /// A list of fields as it stands in a frame: u16 count, then u16 name length, u32 value length, name, value for each.
 public struct FieldList: Hashable, Sendable {
@@ -11,6 +11,10 @@ public struct FieldList: Hashable, Sendable {
     public private(set) var encoded: [UInt8] = []
     public private(set) var count = 0
 
+    /// The two fields that the pool adds to each request, `:id` and `:trigger`, take so many bytes at the most:
+    /// lengths, names, an id, and `webhook:` with an id or `job:` with a name.
+    static let ownBytesMax = 256
+
     /// Room that is made with the first field: what a browser's request needs.
     private static let bytesExpected = 512
 
@@ -19,9 +23,13 @@ public struct FieldList: Hashable, Sendable {
     /// Appends a field, as below, from bytes that lie in one piece.
     @discardableResult
     public mutating func append(name: Span<UInt8>, value: Span<UInt8>) -> Bool {
-        guard beginField(nameLength: name.count, valueLength: value.count) else { return false }
-        encoded.append(contentsOf: name)
-        encoded.append(contentsOf: value)
+        guard mayAppend(nameLength: name.count, valueLength: value.count) else { return false }
+        encoded.append(addingCapacity: Self.lengthsSize + name.count + value.count) { output in
+            output.append(littleEndian: UInt16(name.count))
+            output.append(littleEndian: UInt32(value.count))
+            output.append(copying: name)
+            output.append(copying: value)
+        }
         return true
     }
 
@@ -37,30 +45,14 @@ public struct FieldList: Hashable, Sendable {
         return text.withUTF8 { append(name: name, value: $0.span) }
     }
 
-    /// Appends an execution's id.
-    public mutating func append(name: StaticString, id: ExecutionID) {
-        guard beginField(nameLength: name.utf8CodeUnitCount, valueLength: ExecutionID.textLength) else { return }
-        encoded.append(contentsOf: UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
-        id.append(to: &encoded)
-    }
+    /// What stands before each name: u16, u32.
+    static let lengthsSize = 6
 
-    /// Appends the fields of another list, as many as there is room for.
-    public mutating func append(contentsOf other: FieldList) {
-        guard count + other.count <= Self.countMax else {
-            return other.forEach { append(name: $0, value: $1) }
-        }
-        encoded.append(contentsOf: other.encoded)
-        count += other.count
-    }
-
-    /// Appends the lengths of a field.
-    private mutating func beginField(nameLength: Int, valueLength: Int) -> Bool {
+    /// Counts one more field, if it may be appended.
+    private mutating func mayAppend(nameLength: Int, valueLength: Int) -> Bool {
         guard count < Self.countMax, nameLength <= Int(UInt16.max), valueLength <= Int(UInt32.max) else { return false }
         if count == 0 { encoded.reserveCapacity(Self.bytesExpected) }
         count += 1
-        // Six bytes at once: u16, u32.
-        let lengths = (UInt64(nameLength) | UInt64(valueLength) << 16).littleEndian
-        withUnsafeBytes(of: lengths) { encoded.append(contentsOf: UnsafeRawBufferPointer(rebasing: $0[..<6])) }
         return true
     }
 
@@ -68,10 +60,9 @@ public struct FieldList: Hashable, Sendable {
     /// - Returns: false, and nothing is appended, when the list has ``countMax`` fields or the name is too long.
     @discardableResult
     public mutating func append(name: some Collection<UInt8>, value: some Collection<UInt8>) -> Bool {
-        guard beginField(nameLength: name.count, valueLength: value.count) else { return false }
-        encoded.append(contentsOf: name)
-        encoded.append(contentsOf: value)
-        return true
+        Array(name).withUnsafeBufferPointer { name in
+            Array(value).withUnsafeBufferPointer { append(name: name.span, value: $0.span) }
+        }
     }
 
     @discardableResult

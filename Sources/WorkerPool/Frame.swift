@@ -1,5 +1,7 @@
 // The frames of the worker channel, protocol 1, as Runtime/README.md defines it. Pure bytes: no socket, no worker.
 
+internal import Model
+
 /// The kinds of frame; the raw value is the byte on the wire.
 enum FrameType: UInt8, CaseIterable, Sendable {
     case setup = 1, request, body, cancel, drain, credit
@@ -74,24 +76,32 @@ struct FrameWriter {
     /// Begins a frame; its length is filled in by ``endFrame()``.
     mutating func beginFrame(_ type: FrameType, flags: UInt8 = 0, request: UInt64 = 0, nonce: UInt64 = 0) {
         start = bytes.count
-        append(UInt32(0))
-        bytes.append(type.rawValue)
-        bytes.append(flags)
-        append(UInt16(0))
-        append(request)
-        append(nonce)
+        bytes.append(addingCapacity: FrameHeader.size) { output in
+            output.append(littleEndian: UInt32(0))
+            output.append(type.rawValue)
+            output.append(flags)
+            output.append(littleEndian: UInt16(0))
+            output.append(littleEndian: request)
+            output.append(littleEndian: nonce)
+        }
     }
 
     mutating func endFrame() {
         let length = bytes.count - start - FrameHeader.size
         precondition(length <= FrameHeader.bodyMax, "a frame of \(length) bytes was built")
-        withUnsafeBytes(of: UInt32(length).littleEndian) { field in
-            for (offset, byte) in field.enumerated() { bytes[start + offset] = byte }
-        }
+        let start = start
+        var written = bytes.mutableSpan
+        var field = written.mutableBytes
+        field.storeBytes(of: UInt32(length).littleEndian, toByteOffset: start, as: UInt32.self)
     }
 
     /// Bytes that still fit into the frame that was begun.
     var room: Int { FrameHeader.bodyMax - (bytes.count - start - FrameHeader.size) }
+
+    /// Makes room for so many bytes at once.
+    mutating func append(addingCapacity count: Int, _ write: (inout OutputSpan<UInt8>) -> Void) {
+        bytes.append(addingCapacity: count, initializingWith: write)
+    }
 
     mutating func append<Value: FixedWidthInteger>(_ value: Value) {
         withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }

@@ -26,12 +26,12 @@ public final class Pool {
     /// Every worker that is not gone.
     private(set) var workers: [Worker] = []
     /// Ready workers with room, the most recently used last, so that the others go idle and can be retired.
-    private var available: [Worker] = []
+    var available: [Worker] = []
     private var queue = Deque<Call>()
     /// Waiting calls; `queue` may also hold ended ones that have not surfaced yet.
     private(set) var queued = 0
-    private var deadlines = DeadlineQueue()
-    private var deadlineTimer: TimerID?
+    var deadlines = DeadlineQueue()
+    var deadlineTimer: TimerID?
     private var reviewTimer: (id: TimerID, at: Instant)?
     private var isWaitingForHost = false
     private var isDraining = false
@@ -51,6 +51,7 @@ public final class Pool {
     private var computing = ComputingShare()
     private var isKilled = false
     private(set) var meter = RateMeter()
+    private var records = RecordBudget()
     private var writer = FrameWriter()
     private let freezer: IdleFreezer
     public private(set) var counters = PoolCounters()
@@ -211,6 +212,13 @@ public final class Pool {
         breaker.succeeded()
     }
 
+    /// Whether the record of one more execution that went well is kept; counts those that are not.
+    public func takesRecord() -> Bool {
+        let takes = records.take(at: clock.monotonic())
+        if !takes { counters.unrecorded += 1 }
+        return takes
+    }
+
     /// The worker sent what the protocol forbids: it can't be trusted any more.
     func workerBroke(_ worker: Worker, _ what: String) {
         let problem = Problem(.workerProtocol, "the worker of \(version.key) sent \(what)")
@@ -291,7 +299,7 @@ public final class Pool {
 
     // The queue.
 
-    private func serveQueue() {
+    func serveQueue() {
         while let worker = available.last {
             guard worker.hasRoom else {
                 available.removeLast()
@@ -354,7 +362,7 @@ public final class Pool {
     }
 
     /// Ended calls stay in the queue until they surface; when most are such, it is compacted.
-    private func leaveQueue(_ call: Call) {
+    func leaveQueue(_ call: Call) {
         queued -= 1
         call.place = .new
         if queue.count > 64, queue.count > 2 * queued { queue.removeAll { $0.place != .queued } }
@@ -365,71 +373,10 @@ public final class Pool {
         call.end(.problem(problem))
     }
 
-    private func fail(_ call: Call, _ problem: Problem) {
+    func fail(_ call: Call, _ problem: Problem) {
         guard !call.hasEnded else { return }
         if problem.code != .functionRaised { counters.failures += 1 }
         call.end(.problem(problem))
-    }
-
-    // Deadlines: one timer for the pool.
-
-    private func watchDeadline(of call: Call) {
-        deadlines.append(call)
-        armDeadline()
-    }
-
-    private func armDeadline() {
-        guard deadlineTimer == nil, let next = deadlines.earliest else { return }
-        deadlineTimer = timers.schedule(at: next) { [self] in
-            deadlineTimer = nil
-            let now = clock.monotonic()
-            while let call = deadlines.popDue(at: now) { deadlinePassed(call) }
-            armDeadline()
-        }
-    }
-
-    private func deadlinePassed(_ call: Call) {
-        let timeout = DurationText.format(settings.timeout)
-        if call.place == .queued {
-            leaveQueue(call)
-            call.cost.queue = clock.monotonic() - call.arrivedAt
-            return fail(call, queueTimeoutProblem())
-        }
-        guard let worker = call.worker else { return }
-        if call.run.isAhead {
-            worker.cancel(call)
-            worker.forget(call)
-            call.cost.queue = clock.monotonic() - call.arrivedAt
-            return fail(call, queueTimeoutProblem())
-        }
-        note("the execution was ended: it ran into the timeout of \(timeout)", of: call.id)
-        worker.forget(call)
-        stopClock(of: call)
-        fail(
-            call,
-            Problem(.timedOut, "function \(version.name) did not answer within its timeout of \(timeout)"))
-        replace(worker)
-        serveQueue()
-        review()
-    }
-
-    /// Of a running execution that ends without its worker: all of its time that was nothing else was its run.
-    private func stopClock(of call: Call) {
-        let before = call.cost.queue + call.cost.start + call.cost.initialize
-        call.cost.run = max(.zero, clock.monotonic() - call.arrivedAt - before)
-    }
-
-    /// Takes a worker that overran out of service. Others that it still runs may finish first.
-    private func replace(_ worker: Worker) {
-        available.removeAll { $0 === worker }
-        if worker.inFlight.isEmpty {
-            worker.stop()
-        } else if worker.inFlight.allSatisfy(\.run.isAhead) {
-            // At once, so that what waits in its socket is soon known not to have begun.
-            worker.kill()
-        } else {
-            worker.retire()
-        }
     }
 
     private func remove(_ worker: Worker) {
@@ -475,7 +422,7 @@ public final class Pool {
     }
 
     /// Asks the policy and does as it says. Called after everything that could change its answer.
-    private func review() {
+    func review() {
         let now = clock.monotonic()
         var load = load
         load.startsLeftOfFunction = budget.left(at: now, startTime: startTime.value)

@@ -12,6 +12,8 @@ public struct PoolCounters: Hashable, Sendable {
     public var failures = 0
     /// Executions refused at the door of the pool.
     public var refused = 0
+    /// Executions that went well and of which no record was kept, since there were too many in a short time.
+    public var unrecorded = 0
 }
 
 /// A pool at one moment.

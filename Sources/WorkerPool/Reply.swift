@@ -5,7 +5,7 @@ public import Model
 
 /// The beginning of a function's answer.
 public struct AnswerHead: Sendable {
-    /// 100 … 599 as the worker sent it; checked by the pool.
+    /// 200 … 599 as the worker sent it; checked by the pool.
     public let status: Int
     /// Header fields in the function's order; names lower-case, not yet checked for framing fields.
     public let fields: FieldList
@@ -21,39 +21,39 @@ public enum Outcome: Sendable {
     case problem(Problem)
 }
 
-/// What a door wants to be told. Head at most once, then chunks, then the end; all on the loop's thread.
-public final class Reply {
-    private var onHead: ((AnswerHead) -> Void)?
-    private var onChunk: ((borrowing Span<UInt8>) -> Void)?
-    private var onFinish: ((Outcome, ExecutionCost) -> Void)?
-    public private(set) var hasHead = false
+/// Who asked for an execution. Told of its answer on the loop's thread: the head at most once, then chunks, then the
+/// end, exactly once. A protocol and not three closures: each of those would be an allocation for every request.
+public protocol AnswerReceiver: AnyObject {
+    func head(_ head: AnswerHead)
+    /// Bytes of the answer's body, only valid during the call.
+    func chunk(_ bytes: borrowing Span<UInt8>)
+    func finish(_ outcome: Outcome, _ cost: ExecutionCost)
+}
 
-    public init(
-        head: @escaping (AnswerHead) -> Void, chunk: @escaping (borrowing Span<UInt8>) -> Void,
-        finish: @escaping (Outcome, ExecutionCost) -> Void
-    ) {
-        onHead = head
-        onChunk = chunk
-        onFinish = finish
-    }
+/// Who keeps the records of executions. Told of every end just before its receiver is.
+public protocol ExecutionObserver: AnyObject {
+    /// - Parameter pool: the pool that took it; nil when none did.
+    func executionEnded(_ call: Call, _ outcome: Outcome, in pool: Pool?)
+}
 
-    deinit { precondition(onFinish == nil, "an execution was dropped without an answer") }
+/// Where the answer stands, and who gets it. Each step gives out the receiver for the one thing it may be told next.
+struct Reply {
+    private(set) var receiver: (any AnswerReceiver)?
+    private var hasHead = false
 
-    public var isFinished: Bool { onFinish == nil }
+    init(to receiver: any AnswerReceiver) { self.receiver = receiver }
 
-    func head(_ head: AnswerHead) {
+    var isFinished: Bool { receiver == nil }
+
+    mutating func begin() -> (any AnswerReceiver)? {
         precondition(!hasHead, "an answer began twice")
         hasHead = true
-        onHead?(head)
+        return receiver
     }
 
-    func chunk(_ bytes: borrowing Span<UInt8>) { onChunk?(bytes) }
-
-    func finish(_ outcome: Outcome, _ cost: ExecutionCost) {
-        guard let deliver = onFinish else { preconditionFailure("an execution was answered twice") }
-        onFinish = nil
-        onHead = nil
-        onChunk = nil
-        deliver(outcome, cost)
+    mutating func finish() -> any AnswerReceiver {
+        guard let last = receiver else { preconditionFailure("an execution was answered twice") }
+        receiver = nil
+        return last
     }
 }

@@ -312,13 +312,13 @@ final class Worker {
             call.run.status = head.head.status
             call.run.answerCredit -= rest.count
             call.cost.run = pool.clock.monotonic() - call.run.assignedAt
-            call.reply.head(head.head)
-            if rest.count > 0 { call.reply.chunk(rest) }
+            call.answer(head.head)
+            if rest.count > 0 { call.answer(rest) }
         case .chunk:
             guard call.run.status != 0 else { throw .unexpected(.chunk) }
             guard body.count <= call.run.answerCredit else { throw .tooMuchData(header.request) }
             call.run.answerCredit -= body.count
-            if body.count > 0 { call.reply.chunk(body) }
+            if body.count > 0 { call.answer(body) }
         case .end:
             let end = try AnswerFrame.end(body)
             transport?.readPrinted()

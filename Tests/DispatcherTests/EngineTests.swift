@@ -338,4 +338,40 @@ import WorkerPool
             #expect(record.problem?.code.status == response)
         }
     }
+
+    @Test func `of a flood are kept in part, and what is left out is counted`() throws {
+        var fails = false
+        let rig = EngineRig(SampleFunction.catalog(SampleFunction.version("hello"), SampleFunction.version("calm"))) {
+            _, _ in
+            WorkerHabits { fails ? $0.raise() : $0.answer() }
+        }
+        let flood = { (count: Int) in
+            for _ in 0..<count {
+                rig.call()
+                rig.advance(.microseconds(1))
+            }
+        }
+        rig.call()
+        rig.advance(.milliseconds(50))
+        #expect(rig.records.map(\.cost.isColdStart) == [true])
+
+        flood(10_005)
+        #expect(rig.records.count == 1 + 10_000, "a cold start is recorded in any case")
+        #expect(rig.status()?.counters.unrecorded == 5)
+
+        fails = true
+        flood(3)
+        #expect(rig.records.suffix(3).allSatisfy { $0.status == .failed }, "and so is each failure")
+        fails = false
+        rig.call("calm")
+        rig.call("calm")
+        rig.advance(.milliseconds(50))
+        #expect(rig.records.count { $0.function.text == "calm" } == 2, "other functions are not in the flood")
+
+        rig.advance(.seconds(1))
+        let before = rig.records.count
+        flood(200)
+        #expect(rig.records.count == before + 100)
+        #expect(rig.status()?.counters.unrecorded == 105)
+    }
 }

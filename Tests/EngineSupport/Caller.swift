@@ -4,7 +4,7 @@ public import Model
 public import WorkerPool
 
 /// A caller of one execution.
-public final class Caller {
+public final class Caller: AnswerReceiver {
     public private(set) var heads: [AnswerHead] = []
     public private(set) var body: [UInt8] = []
     /// Bytes of the answer's body so far.
@@ -37,12 +37,6 @@ public final class Caller {
         outcomes.append(outcome)
         self.cost = cost
         onFinish(outcome)
-    }
-
-    /// A reply that tells this caller.
-    public func reply() -> Reply {
-        Reply(
-            head: { [self] in head($0) }, chunk: { [self] in chunk($0) }, finish: { [self] in finish($0, $1) })
     }
 
     /// Credits what came.

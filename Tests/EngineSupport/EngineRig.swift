@@ -78,7 +78,7 @@ public final class EngineRig {
         }
         let call = engine.dispatch(
             version, trigger: trigger, id: engine.makeID(), fields: FieldList(), bodyLength: body?.count,
-            head: { caller.head($0) }, chunk: { caller.chunk($0) }, finish: { caller.finish($0, $1) })
+            to: caller)
         caller.call = call
         if let body { call.append(body.span, isLast: true) }
         return caller

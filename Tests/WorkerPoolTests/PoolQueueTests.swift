@@ -267,7 +267,7 @@ import Testing
                     id: SampleFunction.id(number), version: SampleFunction.version(), trigger: .http,
                     createdAt: SampleFunction.epoch, arrivedAt: Instant(nanoseconds: 0),
                     deadline: Instant(nanoseconds: Int64(milliseconds)), fields: FieldList(), bodyLength: 0,
-                    reply: caller.reply()))
+                    receiver: caller))
         }
 
         #expect(queue.earliest == Instant(nanoseconds: 10))

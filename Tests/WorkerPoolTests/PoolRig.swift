@@ -59,7 +59,7 @@ final class PoolRig {
         let call = Call(
             id: SampleFunction.id(calls), version: pool.version, trigger: .http, createdAt: time.clock.wall(),
             arrivedAt: now, deadline: now + pool.version.settings.timeout, fields: FieldList(),
-            bodyLength: body?.count ?? length, reply: caller.reply())
+            bodyLength: body?.count ?? length, receiver: caller)
         caller.call = call
         pool.submit(call)
         if let body { call.append(body.span, isLast: true) }
