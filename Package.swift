@@ -75,7 +75,7 @@ let package = Package(
         room(
             "Dispatcher",
             [
-                "Model", "EventLoop", "Store", "WorkerPool",
+                "Model", "EventLoop", "Autoscaler", "Store", "WorkerPool",
                 .product(name: "DequeModule", package: "swift-collections"),
             ]),
         // Floor 5: doors.
@@ -83,7 +83,7 @@ let package = Package(
         room("Scheduler", ["Model", "EventLoop"]),
         room(
             "ControlAPI",
-            ["Model", "EventLoop", "HTTP", "Store", "WorkerPool", "Dispatcher", "Scheduler", "Manifest"]),
+            ["Model", "EventLoop", "HTTP", "Autoscaler", "Store", "WorkerPool", "Dispatcher", "Scheduler", "Manifest"]),
         room("Client", ["Model"]),
         // Floors 6 and 7: the house and its handle.
         room(

@@ -11,7 +11,7 @@ public enum Policy {
     /// waited longer than a start takes, that expectation was wrong (a mean says nothing of one call that hangs).
     public static func workersToStart(_ load: PoolLoad) -> StartDecision {
         let room = load.workersMax - load.ready - load.starting
-        let missing = load.workersMin - load.ready - load.starting
+        let missing = load.workersWanted - load.ready - load.starting
         let free = max(0, load.ready * load.concurrency - load.inFlight)
         let demand = load.queued - free - load.starting * load.concurrency
 
@@ -39,8 +39,9 @@ public enum Policy {
         }
         // The budget tames bursts; it must not keep a function without any worker waiting.
         let functionLeft = reason == .firstWorker ? max(1, load.startsLeftOfFunction) : load.startsLeftOfFunction
-        let count = min(wanted, room, functionLeft, load.startsLeftOfHost)
+        let count = min(wanted, room, functionLeft, load.startsLeftOfHost, load.startsLeftOfMemory)
         if count <= 0 {
+            if load.startsLeftOfMemory <= 0 { return StartDecision(count: 0, reason: .memoryBudget) }
             let isHost = load.startsLeftOfHost <= functionLeft
             return StartDecision(count: 0, reason: isHost ? .hostBudget : .functionBudget)
         }
@@ -66,11 +67,9 @@ public enum Policy {
 
     /// How many idle workers to let go, oldest first, given how long each has been idle (longest first).
     /// Busy workers are no concern of this: they are never retired.
-    public static func workersToRetire(
-        idleFor: [Duration], workers: Int, workersMin: Int, idleTimeout: Duration
-    ) -> Int {
-        let spare = max(0, workers - workersMin)
-        return min(spare, idleFor.prefix { $0 >= idleTimeout }.count)
+    public static func workersToRetire(idleFor: [Duration], workers: Int, held: Int, keep: Duration) -> Int {
+        let spare = max(0, workers - held)
+        return min(spare, idleFor.prefix { $0 >= keep }.count)
     }
 }
 
@@ -162,5 +161,17 @@ public struct SmoothedDuration: Hashable, Sendable {
             return
         }
         value = old + (sample - old) / 8
+    }
+}
+
+/// A mean of sizes, each new one counting 1/8.
+public struct SmoothedSize: Hashable, Sendable {
+    public private(set) var value: ByteCount?
+
+    public init() {}
+
+    public mutating func add(_ sample: ByteCount) {
+        guard let old = value else { return value = sample }
+        value = ByteCount(bytes: old.bytes + (sample.bytes - old.bytes) / 8)
     }
 }

@@ -14,8 +14,15 @@ public struct PoolLoad: Hashable, Sendable {
     public var starting = 0
     /// Executions one worker may hold.
     public var concurrency = 1
+    /// What the function, or somebody by hand, asks to be kept.
     public var workersMin = 0
     public var workersMax = 1
+    /// What the busiest second of the last minute needed; see ``Arrivals/floor(serviceTime:concurrency:at:)``.
+    public var floor = 0
+    /// What a warm window or a due tick asks for now.
+    public var warm = 0
+    /// How long an idle worker stays.
+    public var keep = IdleGaps.keepFirst
     /// Expected run time of one execution; nil until one has ended.
     public var serviceTime: Duration?
     /// Expected time from the order for a worker to its being ready; nil until one was.
@@ -26,6 +33,13 @@ public struct PoolLoad: Hashable, Sendable {
     public var startsLeftOfFunction = Int.max
     /// Starts the host may still carry at once.
     public var startsLeftOfHost = Int.max
+    /// Workers for which the host has memory left, those included that may be evicted for them.
+    public var startsLeftOfMemory = Int.max
+
+    /// Idle workers up to this number stay, however long they are idle.
+    public var workersHeld: Int { min(workersMax, max(workersMin, floor, warm)) }
+    /// Fewer than this are brought up to it, without anybody waiting.
+    public var workersWanted: Int { min(workersMax, max(workersMin, warm)) }
 
     public init() {}
 }
@@ -49,6 +63,8 @@ public enum DecisionReason: String, Sendable, CaseIterable {
     case functionBudget = "function-budget"
     /// The host is starting as many as it can.
     case hostBudget = "host-budget"
+    /// The memory for workers is used up.
+    case memoryBudget = "memory-budget"
 }
 
 /// How many workers to start, and why.

@@ -16,6 +16,11 @@ public struct RemoteFunction: Sendable {
     public var memory: String { json["memory"]?.string ?? "" }
     public var timeout: String { json["timeout"]?.string ?? "" }
     public var idleTimeout: String { json["idleTimeout"]?.string ?? "" }
+    /// Executions and age after which a worker is replaced.
+    public var usesMax: Int? { json["maxUses"]?.int }
+    public var ageMax: String? { json["maxAge"]?.string }
+    /// When workers are kept ready, each as it was written.
+    public var warmWindows: [String] { (json["warm"]?.array ?? []).compactMap(\.string) }
     public var concurrency: Int? { json["concurrency"]?.int }
     public var workersMin: Int? { json["min"]?.int }
     public var workersMax: Int? { json["max"]?.int }

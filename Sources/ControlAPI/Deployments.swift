@@ -178,8 +178,12 @@ public final class Deployments {
             packageSize: package.size, createdAt: loop.clock.wall())
         engine.tryOut(trial) { [self] problem in
             if let problem { return then(.failure(problem)) }
-            store.publishVersion(settings: settings, package: package.digest, size: package.size) { result in
-                then(result.mapError(\.problem))
+            store.publishVersion(settings: settings, package: package.digest, size: package.size) { [self] result in
+                switch result {
+                case .failure(let error): then(.failure(error.problem))
+                // Whoever deploys and then calls shall find the new one.
+                case .success(let version): engine.whenServing(version.key) { then(.success(version)) }
+                }
             }
         }
     }

@@ -34,7 +34,7 @@ extension ControlDoor {
         }
     }
 
-    private func view(_ version: FunctionVersion) -> FunctionView {
+    func view(_ version: FunctionVersion) -> FunctionView {
         let aliases = engine.catalog.functions[version.name]?.aliases.filter { $0.value == version.number } ?? [:]
         return FunctionView(version, aliases: Array(aliases.keys), baseURL: facts.baseURL, isolation: facts.isolation)
     }
@@ -76,7 +76,7 @@ extension ControlDoor {
         request.exchange.attempt { () throws(Problem) in
             let reference = try reference(request.words[0])
             if request.query["async"] == "true" {
-                promise(request.exchange, try engine.catalog.resolve(reference))
+                promise(request.exchange, try engine.resolve(reference))
             } else {
                 invoke(request.exchange, reference)
             }

@@ -20,6 +20,9 @@ struct FunctionView: Encodable {
     let name, runtime, handler, contract, memory, timeout: String
     let version, concurrency, min, max, queueLengthMax: Int
     let bodyMax, idleTimeout: String
+    @Nullable var maxUses: Int?
+    @Nullable var maxAge: String?
+    let warm: [String]
     let env: [String: String]
     let isolation: String
     /// One of `none` and `open`, or the targets: a list in any case, so that programs need not look which it is.
@@ -49,7 +52,10 @@ struct FunctionView: Encodable {
         max = settings.workersMax
         queueLengthMax = settings.queueLengthMax
         bodyMax = settings.bodyMax.description
-        idleTimeout = DurationText.format(settings.idleTimeout)
+        idleTimeout = settings.idleTimeout.map(DurationText.format) ?? "learned"
+        maxUses = settings.usesMax
+        maxAge = settings.ageMax.map(DurationText.format)
+        warm = settings.warmWindows.map(\.description)
         env = settings.environment
         self.isolation = (settings.isolation ?? isolation).rawValue
         egress = settings.egress.texts
@@ -275,4 +281,4 @@ enum JSONValue: Codable {
 }
 
 /// Milliseconds with three decimals: microseconds are what the clocks are good for.
-private func rounded(_ duration: Duration) -> Double { (duration.milliseconds * 1000).rounded() / 1000 }
+func rounded(_ duration: Duration) -> Double { (duration.milliseconds * 1000).rounded() / 1000 }

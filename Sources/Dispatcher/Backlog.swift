@@ -130,7 +130,7 @@ extension Engine {
         // the backlog is long; so it is left to the loop that runs already.
         guard !isDraining, backlog.beginServing(function) else { return }
         defer { backlog.endServing(function) }
-        let settings = catalog.functions[function]?.latest.settings
+        let settings = catalog.functions[function]?.current.settings
         let slots = settings.map { $0.workersMax * $0.concurrency } ?? 1
         while let execution = backlog.next(of: function, slots: slots, at: clock.monotonic()) { begin(execution) }
     }

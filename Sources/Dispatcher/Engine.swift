@@ -32,17 +32,25 @@ public struct Recorder {
 public final class Engine {
     let clock: Clock
     let timers: Timers
-    private let host: Host
+    let host: Host
+    /// When it was made, which is when the server started.
+    public let startedAt: WallTime
     private let source: WorkerSource
     private let isolation: IsolationLevel
     let recorder: Recorder
     private var random: any RandomNumberGenerator
-    private var pools: [VersionKey: Pool] = [:]
-    /// Pools of versions that nobody calls any more, until their last worker has gone.
+    var pools: [VersionKey: Pool] = [:]
+    /// Pools of versions that are deleted, and all of them when the server stops, until their last worker has gone.
     private var leaving: [Pool] = []
     private var onDrained: (() -> Void)?
     var backlog = Backlog()
     public private(set) var catalog: Catalog
+    /// New versions whose workers are being started while the version before still serves.
+    var handovers: [VersionKey: Handover] = [:]
+    /// The timer of the warm windows.
+    var warmTimer: TimerID?
+    /// The tables of zones that warm windows are in.
+    var zones: [ZoneName: Zone] = [:]
     public private(set) var isDraining = false
 
     public init(
@@ -51,6 +59,7 @@ public final class Engine {
     ) {
         self.catalog = catalog
         self.clock = clock
+        startedAt = clock.wall()
         self.timers = timers
         self.host = host
         self.source = source
@@ -96,7 +105,7 @@ public final class Engine {
 
     // Pools.
 
-    private func pool(of version: FunctionVersion) -> Pool {
+    func pool(of version: FunctionVersion) -> Pool {
         if let pool = pools[version.key] { return pool }
         let pool = makePool(version)
         pool.isCurrent = isCurrent(version.key)
@@ -112,22 +121,29 @@ public final class Engine {
 
     private func isCurrent(_ key: VersionKey) -> Bool {
         guard let entry = catalog.functions[key.name] else { return false }
-        return entry.latest.number == key.number || entry.aliases.values.contains(key.number)
+        return entry.current.number == key.number || entry.aliases.values.contains(key.number)
     }
 
-    /// Serves `catalog` from now on. Calls already taken go on with the version they began with; pools that nothing
-    /// leads to any more finish what they hold and go. One that is only called by its number goes with its version.
+    /// Serves `catalog` from now on. Calls already taken go on with the version they began with. A pool that nothing
+    /// leads to any more keeps its workers for as long as idle ones stay, so that a rollback finds them; one whose
+    /// version was deleted finishes what it holds and goes.
     public func adopt(_ catalog: Catalog) {
+        let before = self.catalog
         self.catalog = catalog
         for (key, pool) in poolsInOrder {
             if isCurrent(key) {
                 pool.isCurrent = true
-            } else if pool.isCurrent || catalog.functions[key.name]?.version(key.number) == nil {
+            } else if catalog.functions[key.name]?.version(key.number) == nil {
                 letGo(key, pool)
+            } else {
+                pool.isCurrent = false
+                if pool.isEmpty { pools[key] = nil }
             }
         }
+        beginHandovers(from: before)
         for function in backlog.functions { serveBacklog(of: function) }
         warmMinimums()
+        openWarmWindows()
     }
 
     /// By name and number, so that what is done to all of them is done in the same order in every run.
@@ -147,7 +163,7 @@ public final class Engine {
     /// Starts the workers that functions want to be kept although idle.
     public func warmMinimums() {
         guard !isDraining else { return }
-        let versions = catalog.functions.values.map(\.latest).sorted { $0.name < $1.name }
+        let versions = catalog.functions.values.map(\.current).sorted { $0.name < $1.name }
         for version in versions where version.settings.workersMin > 0 { pool(of: version).warm() }
     }
 
@@ -187,6 +203,9 @@ public final class Engine {
     public func drain(then: @escaping () -> Void) {
         isDraining = true
         onDrained = then
+        if let warmTimer { timers.cancel(warmTimer) }
+        warmTimer = nil
+        endHandovers()
         for (key, pool) in poolsInOrder { letGo(key, pool) }
         tellDrained()
     }

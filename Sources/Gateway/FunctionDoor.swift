@@ -35,7 +35,7 @@ public final class FunctionDoor {
     /// Runs a function for the control API: the same as the HTTP trigger but for the trigger's name.
     public func invoke(_ exchange: Exchange, _ reference: FunctionReference) {
         do throws(Problem) {
-            let version = try engine.catalog.resolve(reference)
+            let version = try engine.resolve(reference)
             start(exchange, version, trigger: .invoke, path: Self.rootPath)
         } catch {
             exchange.answer(error)
@@ -69,7 +69,7 @@ public final class FunctionDoor {
             throw Problem(.functionNotFound, "no function has such a name: \(error)")
         }
         let rest = path[(path.startIndex + found.restStart)...]
-        return (try engine.catalog.resolve(found.reference), rest.isEmpty ? Self.rootPath : rest)
+        return (try engine.resolve(found.reference), rest.isEmpty ? Self.rootPath : rest)
     }
 
     /// What the worker is told of the request: our own fields first, then the caller's headers.

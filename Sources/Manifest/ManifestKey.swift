@@ -5,10 +5,14 @@ import Model
 /// A key of function.yaml.
 enum ManifestKey: String, CaseIterable {
     case name, runtime, handler, contract, memory, timeout, concurrency, min, max, queueLengthMax, bodyMax, idleTimeout
-    case env, isolation, egress, lifetime, tmp, processes, secrets, secretEnv, description, showErrors
+    case maxUses, maxAge, warm, env, isolation, egress, lifetime, tmp, processes, secrets, secretEnv, description
+    case showErrors
 
     /// Whether its value is a list of texts; one text with commas between them means the same.
-    var isList: Bool { self == .egress || self == .secrets }
+    var isList: Bool { self == .egress || self == .secrets || self == .warm }
+
+    /// What stands between the texts of a list that is written as one: those of `warm` have commas of their own.
+    var separator: Character { self == .warm ? ";" : "," }
 
     /// What a value looks like, for the person who wrote another.
     var expectation: String {
@@ -18,8 +22,9 @@ enum ManifestKey: String, CaseIterable {
         case .handler: "module.function such as main.handler (python3), or the path of a program (exec)"
         case .contract: Self.words(Contract.allCases)
         case .memory, .bodyMax, .tmp: "a size with its unit, such as 128MiB"
-        case .timeout, .idleTimeout: "a duration with its unit, such as 30s or 1m30s"
-        case .concurrency, .min, .max, .queueLengthMax, .processes: "a whole number, such as 4"
+        case .timeout, .idleTimeout, .maxAge: "a duration with its unit, such as 30s or 1m30s"
+        case .concurrency, .min, .max, .queueLengthMax, .processes, .maxUses: "a whole number, such as 4"
+        case .warm: "a list of CRON for DURATION [keep N], such as [0 8 * * 1-5 for 10h keep 2]"
         case .env: "a mapping of names to values, such as LEVEL: debug"
         case .isolation: Self.words(IsolationLevel.allCases)
         case .egress: "none, open or a list of host:port, such as [api.example.com:443]"
@@ -45,7 +50,9 @@ enum ManifestKey: String, CaseIterable {
         "idle_timeout": .idleTimeout, "deadline": .timeout, "show_errors": .showErrors, "showserrors": .showErrors,
         "title": .description, "sandbox": .isolation, "network": .egress, "outbound": .egress, "reuse": .lifetime,
         "tmpsize": .tmp, "scratch": .tmp, "disk": .tmp, "ephemeralstorage": .tmp, "pids": .processes,
-        "pidsmax": .processes, "threads": .processes, "secretsenv": .secretEnv, "secret_env": .secretEnv,
+        "pidsmax": .processes, "maxrequests": .maxUses, "max_requests": .maxUses, "maxlifetime": .maxAge,
+        "max_age": .maxAge, "max_uses": .maxUses, "prewarm": .warm, "schedule": .warm,
+        "threads": .processes, "secretsenv": .secretEnv, "secret_env": .secretEnv,
     ]
 
     /// What to say about a key that is none.

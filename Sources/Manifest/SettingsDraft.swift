@@ -15,7 +15,7 @@ struct SettingsDraft {
         places[setting.key] = setting.place
         switch setting.value {
         case .text(let text) where setting.key.isList:
-            lists[setting.key] = Self.parts(of: text).map { ($0, setting.place) }
+            lists[setting.key] = Self.parts(of: text, at: setting.key.separator).map { ($0, setting.place) }
         case .text(let text): texts[setting.key] = (text, setting.place)
         case .texts(let texts): lists[setting.key] = texts
         case .variables(let variables):
@@ -23,10 +23,10 @@ struct SettingsDraft {
         }
     }
 
-    /// What stands between the commas, without the blanks around it; nothing for an empty text.
-    private static func parts(of text: String) -> [String] {
+    /// What stands between the separators, without the blanks around it; nothing for an empty text.
+    private static func parts(of text: String, at separator: Character) -> [String] {
         guard text.contains(where: { !$0.isWhitespace }) else { return [] }
-        return text.split(separator: ",", omittingEmptySubsequences: false).map { part in
+        return text.split(separator: separator, omittingEmptySubsequences: false).map { part in
             var part = part
             while part.first?.isWhitespace == true { part.removeFirst() }
             while part.last?.isWhitespace == true { part.removeLast() }
@@ -46,7 +46,9 @@ struct SettingsDraft {
         try set(.max, \.workersMax, of: &settings, Self.number)
         try setOptional(.queueLengthMax, \.queueLengthMaxSetting, of: &settings, Self.number)
         try setOptional(.bodyMax, \.bodyMaxSetting, of: &settings) { ByteCount($0) }
-        try set(.idleTimeout, \.idleTimeout, of: &settings, DurationText.parse)
+        try setOptional(.idleTimeout, \.idleTimeout, of: &settings, DurationText.parse)
+        try setOptional(.maxUses, \.usesMax, of: &settings, Self.number)
+        try setOptional(.maxAge, \.ageMax, of: &settings, DurationText.parse)
         try setOptional(.isolation, \.isolation, of: &settings, Self.word)
         try set(.lifetime, \.lifetime, of: &settings, Self.word)
         try set(.tmp, \.scratchMax, of: &settings) { ByteCount($0) }
@@ -54,6 +56,7 @@ struct SettingsDraft {
         try set(.secretEnv, \.exportsSecrets, of: &settings, Self.flag)
         if let egress = try egress() { settings.egress = egress }
         if let secrets = try secrets() { settings.secrets = secrets }
+        settings.warmWindows = try warmWindows()
         try set(.description, \.description, of: &settings) { $0 }
         try set(.showErrors, \.showsErrors, of: &settings, Self.flag)
         settings.environment = environment
@@ -89,6 +92,18 @@ struct SettingsDraft {
             }
         }
         return .proxy(targets)
+    }
+
+    private func warmWindows() throws(ManifestError) -> [WarmWindow] {
+        var windows: [WarmWindow] = []
+        for (text, place) in lists[.warm] ?? [] {
+            do throws(SettingError) {
+                windows.append(try WarmWindow(text))
+            } catch {
+                throw ManifestError(place, key: error.key, error.reason)
+            }
+        }
+        return windows
     }
 
     private func secrets() throws(ManifestError) -> [SecretName]? {

@@ -77,18 +77,29 @@ public struct VersionKey: Hashable, Sendable, CustomStringConvertible {
     public var description: String { "\(name):\(number)" }
 }
 
-/// A function as the catalog knows it: all its versions and aliases; calls without a qualifier go to the latest.
+/// A function as the catalog knows it: all its versions and aliases. Calls without a qualifier go to the latest
+/// version, or to the one it was rolled back to.
 public struct FunctionEntry: Hashable, Sendable {
     /// In ascending order of number, never empty.
     public private(set) var versions: [FunctionVersion]
     public private(set) var aliases: [AliasName: VersionNumber]
+    /// The version it was rolled back to; nil: it was not, since its last deploy.
+    public private(set) var rolledBackTo: VersionNumber?
 
     /// - Precondition: `versions` is not empty and ascending.
-    public init(versions: [FunctionVersion], aliases: [AliasName: VersionNumber]) {
+    public init(
+        versions: [FunctionVersion], aliases: [AliasName: VersionNumber], rolledBackTo: VersionNumber? = nil
+    ) {
         precondition(!versions.isEmpty, "a function without a version")
         self.versions = versions
         self.aliases = aliases
+        self.rolledBackTo = rolledBackTo
     }
+
+    /// Where calls without a qualifier go.
+    public var current: FunctionVersion { rolledBackTo.flatMap { version($0) } ?? latest }
+    /// The version before the current one; nil when there is none.
+    public var previous: FunctionVersion? { versions.last { $0.number < current.number } }
 
     public var latest: FunctionVersion { versions[versions.count - 1] }
     public func version(_ number: VersionNumber) -> FunctionVersion? { versions.first { $0.number == number } }
@@ -155,7 +166,7 @@ public struct Catalog: Sendable {
         }
         let found =
             switch reference.qualifier {
-            case .latest: entry.latest as FunctionVersion?
+            case .latest: entry.current as FunctionVersion?
             case .version(let number): entry.version(number)
             case .alias(let alias): entry.version(alias)
             }

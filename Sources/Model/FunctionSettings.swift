@@ -60,8 +60,14 @@ public struct FunctionSettings: Hashable, Sendable {
     /// Body of a request, and of an answer that is not streamed; nil means 6 MiB for `lambda` (AWS Lambda's limit for
     /// synchronous payloads) and 1 GiB for `exec`, which streams. 1 B … 64 GiB.
     public var bodyMaxSetting: ByteCount?
-    /// How long an idle worker stays. 1 s … 24 h, default 5 min.
-    public var idleTimeout: Duration
+    /// How long an idle worker stays. 1 s … 24 h; nil: learned from how long callers stay away, 10 s … 10 min.
+    public var idleTimeout: Duration?
+    /// Executions after which a worker is replaced. 1 … 1,000,000,000; nil: any number.
+    public var usesMax: Int?
+    /// Age at which a worker is replaced. 1 s … 30 days; nil: any age.
+    public var ageMax: Duration?
+    /// When workers are kept ready without being called. At most 16.
+    public var warmWindows: [WarmWindow]
     /// Variables the function sees; at most 4 KiB together (AWS Lambda's limit).
     public var environment: [String: String]
     /// The isolation the function demands; nil takes what the server runs with.
@@ -95,7 +101,10 @@ public struct FunctionSettings: Hashable, Sendable {
         workersMax = 16
         queueLengthMaxSetting = nil
         bodyMaxSetting = nil
-        idleTimeout = .seconds(300)
+        idleTimeout = nil
+        usesMax = nil
+        ageMax = nil
+        warmWindows = []
         environment = [:]
         isolation = nil
         egress = .none
@@ -139,6 +148,9 @@ extension FunctionSettings {
     public static let memoryRange = ByteCount.mebibytes(16)...ByteCount.mebibytes(64 << 10)
     public static let timeoutRange = Duration.milliseconds(100)...Duration.seconds(86_400)
     public static let idleTimeoutRange = Duration.seconds(1)...Duration.seconds(86_400)
+    public static let usesRange = 1...1_000_000_000
+    public static let ageRange = Duration.seconds(1)...Duration.seconds(30 * 86_400)
+    public static let warmWindowsCountMax = 16
     public static let concurrencyRange = 1...1000
     public static let workersMaxRange = 1...1000
     public static let queueLengthRange = 1...1_000_000
@@ -168,9 +180,7 @@ extension FunctionSettings {
         try require(
             Self.timeoutRange.contains(timeout), "timeout",
             "must be 100ms to 24h, not \(DurationText.format(timeout))")
-        try require(
-            Self.idleTimeoutRange.contains(idleTimeout), "idleTimeout",
-            "must be 1s to 24h, not \(DurationText.format(idleTimeout))")
+        try checkLifeOfWorkers()
         try require(Self.concurrencyRange.contains(concurrency), "concurrency", "must be 1 to 1000, not \(concurrency)")
         try require(Self.workersMaxRange.contains(workersMax), "max", "must be 1 to 1000, not \(workersMax)")
         try require(
@@ -191,6 +201,28 @@ extension FunctionSettings {
         try egress.check()
         try checkEnvironment()
         try checkSecrets()
+    }
+
+    private func checkLifeOfWorkers() throws(SettingError) {
+        if let idleTimeout, !Self.idleTimeoutRange.contains(idleTimeout) {
+            throw SettingError(
+                key: "idleTimeout", reason: "must be 1s to 24h, not \(DurationText.format(idleTimeout))")
+        }
+        if let usesMax, !Self.usesRange.contains(usesMax) {
+            throw SettingError(key: "maxUses", reason: "must be 1 to 1000000000, not \(usesMax)")
+        }
+        if let ageMax, !Self.ageRange.contains(ageMax) {
+            throw SettingError(key: "maxAge", reason: "must be 1s to 720h, not \(DurationText.format(ageMax))")
+        }
+        guard warmWindows.count <= Self.warmWindowsCountMax else {
+            throw SettingError(
+                key: "warm",
+                reason: "has \(warmWindows.count) windows, at most \(Self.warmWindowsCountMax) are allowed")
+        }
+        if let window = warmWindows.first(where: { $0.workers > workersMax }) {
+            throw SettingError(
+                key: "warm", reason: "'\(window)' asks for \(window.workers) workers, and max is \(workersMax)")
+        }
     }
 
     private func checkHandler() throws(SettingError) {

@@ -75,7 +75,10 @@ final class House {
             openDoor: Self.egress(through: EgressProxy(loop: loop), log))
         engine = Engine(
             catalog: store.catalog, clock: loop.clock, timers: loop.timers,
-            host: Host(cores: ProcessInfo.processInfo.activeProcessorCount), source: workers.source,
+            host: Host(
+                cores: ProcessInfo.processInfo.activeProcessorCount,
+                memoryMax: options.memoryBudget ?? HostMemory.budget),
+            source: workers.source,
             isolation: isolation, random: SystemRandom(), recorder: Self.recorder(store, log))
         let unpacker = SandboxedUnpacker(loop: loop, launcher: launchers.byLevel[isolation]!, level: isolation)
         scheduler = Scheduling.make(store: store, engine: engine, loop: loop, log: log)

@@ -21,6 +21,8 @@ public struct ServerOptions: Sendable {
     public var allowsHostNetwork: Bool
     /// The account to serve as when root starts the server; nil takes `taibai`, or a number that nobody has.
     public var user: String?
+    /// Memory that all workers may have together; nil: 80 % of what the machine, or its control group, has.
+    public var memoryBudget: ByteCount?
     /// How long executions in hand may take to end at shutdown. Default 30 s.
     public var drainTimeout: Duration
     /// `text` for people, `json` for log collectors; one line a record either way, on standard error.
@@ -30,7 +32,7 @@ public struct ServerOptions: Sendable {
         listen: [String] = ["localhost:8080"], dataDirectory: String = "taibai-data",
         isolation: String = IsolationLevel.sealed.rawValue, tokensFile: String? = nil,
         secretKeyFile: String? = nil, pythonPath: String = "/usr/bin/python3", user: String? = nil,
-        allowsHostNetwork: Bool = false,
+        allowsHostNetwork: Bool = false, memoryBudget: ByteCount? = nil,
         drainTimeout: Duration = .seconds(30), logFormat: String = "text"
     ) {
         self.listen = listen
@@ -41,6 +43,7 @@ public struct ServerOptions: Sendable {
         self.pythonPath = pythonPath
         self.user = user
         self.allowsHostNetwork = allowsHostNetwork
+        self.memoryBudget = memoryBudget
         self.drainTimeout = drainTimeout
         self.logFormat = logFormat
     }

@@ -32,7 +32,8 @@ extension Store {
             change: { functions, _ in
                 guard let old = functions[key.name] else { return }
                 functions[key.name] = FunctionEntry(
-                    versions: old.versions.filter { $0.number != key.number }, aliases: old.aliases)
+                    versions: old.versions.filter { $0.number != key.number }, aliases: old.aliases,
+                    rolledBackTo: old.rolledBackTo)
             }, then: then)
     }
 
@@ -41,6 +42,17 @@ extension Store {
     public func deleteFunction(_ name: FunctionName, then: @escaping StoreAnswer<Void>) {
         writeCatalog(
             { try $0.deleteFunction(name) }, change: { functions, _ in functions[name] = nil }, then: then)
+    }
+
+    /// Lets calls without a qualifier go to this version until the next one is published. Answers `notFound` when that
+    /// version is not there.
+    public func rollBack(_ name: FunctionName, to number: VersionNumber, then: @escaping StoreAnswer<Void>) {
+        writeCatalog(
+            { try $0.rollBack(name, to: number) },
+            change: { functions, _ in
+                guard let old = functions[name] else { return }
+                functions[name] = FunctionEntry(versions: old.versions, aliases: old.aliases, rolledBackTo: number)
+            }, then: then)
     }
 
     /// Points an alias at a version, made if need be. Answers `notFound` when that version is not there.
@@ -67,7 +79,8 @@ extension Store {
                 guard let old = functions[function] else { return }
                 var aliases = old.aliases
                 aliases[alias] = number
-                functions[function] = FunctionEntry(versions: old.versions, aliases: aliases)
+                functions[function] = FunctionEntry(
+                    versions: old.versions, aliases: aliases, rolledBackTo: old.rolledBackTo)
             }, then: then)
     }
 }

@@ -47,6 +47,8 @@ protocol StoreSession {
     ) throws -> FunctionVersion
     func deleteVersion(_ key: VersionKey) throws
     func deleteFunction(_ name: FunctionName) throws
+    /// Lets calls without a qualifier go to this version until the next one is published.
+    func rollBack(_ name: FunctionName, to number: VersionNumber) throws
     func setAlias(_ alias: AliasName, of function: FunctionName, to number: VersionNumber) throws
     func deleteAlias(_ alias: AliasName, of function: FunctionName) throws
 

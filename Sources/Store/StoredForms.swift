@@ -17,7 +17,10 @@ struct StoredSettings: Codable {
     private var max: Int
     private var queueLengthMax: Int?
     private var bodyMax: Int?
-    private var idleTimeoutMilliseconds: Int64
+    private var idleTimeoutMilliseconds: Int64?
+    private var maxUses: Int?
+    private var maxAgeMilliseconds: Int64?
+    private var warm: [String]?
     private var env: [String: String]?
     private var isolation: String?
     private var egress: [String]?
@@ -41,7 +44,10 @@ struct StoredSettings: Codable {
         max = settings.workersMax
         queueLengthMax = settings.queueLengthMaxSetting
         bodyMax = settings.bodyMaxSetting?.bytes
-        idleTimeoutMilliseconds = settings.idleTimeout.nanoseconds / 1_000_000
+        idleTimeoutMilliseconds = settings.idleTimeout.map { $0.nanoseconds / 1_000_000 }
+        maxUses = settings.usesMax
+        maxAgeMilliseconds = settings.ageMax.map { $0.nanoseconds / 1_000_000 }
+        warm = settings.warmWindows.isEmpty ? nil : settings.warmWindows.map(\.description)
         env = settings.environment.isEmpty ? nil : settings.environment
         isolation = settings.isolation?.rawValue
         egress = settings.egress == .none ? nil : settings.egress.texts
@@ -83,7 +89,10 @@ struct StoredSettings: Codable {
         settings.workersMax = max
         settings.queueLengthMaxSetting = queueLengthMax
         settings.bodyMaxSetting = bodyMax.map(ByteCount.init(bytes:))
-        settings.idleTimeout = .milliseconds(idleTimeoutMilliseconds)
+        settings.idleTimeout = idleTimeoutMilliseconds.map { .milliseconds($0) }
+        settings.usesMax = maxUses
+        settings.ageMax = maxAgeMilliseconds.map { .milliseconds($0) }
+        settings.warmWindows = try (warm ?? []).map { try WarmWindow($0) }
         settings.environment = env ?? [:]
         if let isolation { settings.isolation = try stored(isolation, "isolation") as IsolationLevel }
         if let egress { settings.egress = try Egress(stored: egress) }

@@ -156,6 +156,7 @@ public final class Call {
         worker = nil
         onBodyWanted = nil
         if !pendingBody.isEmpty { pendingBody = [] }
+        pool?.ended(self, outcome)
         observer?.executionEnded(self, outcome, in: pool)
         reply.finish().finish(outcome, cost)
     }

@@ -1,6 +1,13 @@
 // What all pools of this machine share: how many workers may be starting at once, and who waits for room.
 
-internal import Model
+public import Model
+
+/// An idle worker that could make room.
+struct IdleBurden {
+    /// How long it has been idle times the memory it holds.
+    let weight: Double
+    let letGo: () -> Void
+}
 
 /// The machine's room for workers. On the loop's thread.
 public final class Host {
@@ -18,17 +25,48 @@ public final class Host {
     public private(set) var workers = 0
     /// Reviews of pools that wanted a worker when there was no room, in the order they came.
     private var waiting: [() -> Void] = []
+    /// Memory that all workers may have together, as far as is known of it.
+    public let memoryMax: ByteCount
+    public private(set) var memoryUsed = ByteCount(bytes: 0)
+    /// Pools that have workers. Each leaves when its last worker has gone.
+    private var holders: [Pool] = []
 
-    public init(cores: Int) {
+    /// - Parameter memoryMax: nil: no limit but that of the machine.
+    public init(cores: Int, memoryMax: ByteCount? = nil) {
         self.cores = cores
+        self.memoryMax = memoryMax ?? ByteCount(bytes: .max)
         startsMax = max(2, 2 * cores)
     }
 
     var startsLeft: Int { min(startsMax - starting, Self.workersMax - workers) }
+    /// Bytes left for workers.
+    var memoryLeft: Int { max(0, memoryMax.bytes - memoryUsed.bytes) }
 
-    func beganStart() {
+    func beganStart(of memory: ByteCount) {
         starting += 1
         workers += 1
+        memoryUsed = ByteCount(bytes: memoryUsed.bytes + memory.bytes)
+    }
+
+    /// A worker needs another amount than was thought.
+    func adjust(_ old: ByteCount, to new: ByteCount) {
+        memoryUsed = ByteCount(bytes: memoryUsed.bytes + new.bytes - old.bytes)
+    }
+
+    func release(_ memory: ByteCount) { memoryUsed = ByteCount(bytes: memoryUsed.bytes - memory.bytes) }
+
+    func join(_ pool: Pool) { holders.append(pool) }
+
+    func leave(_ pool: Pool) { holders.removeAll { $0 === pool } }
+
+    /// Lets the idle worker go that has been idle longest for its size, so that another function's finds room.
+    func makeRoom(for pool: Pool) {
+        var heaviest: IdleBurden?
+        for other in holders where other !== pool {
+            guard let found = other.heaviestIdle else { continue }
+            if heaviest.map({ found.weight > $0.weight }) ?? true { heaviest = found }
+        }
+        heaviest?.letGo()
     }
 
     func endedStart() {

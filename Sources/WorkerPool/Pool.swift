@@ -17,14 +17,14 @@ public final class Pool {
     public let version: FunctionVersion
     let clock: Clock
     let timers: Timers
-    private let host: Host
+    let host: Host
     let source: WorkerSource
     let isolation: IsolationLevel
     private let logSink: LogSink
     private var random: any RandomNumberGenerator
 
     /// Every worker that is not gone.
-    private(set) var workers: [Worker] = []
+    var workers: [Worker] = []
     /// Ready workers with room, the most recently used last, so that the others go idle and can be retired.
     var available: [Worker] = []
     private var queue = Deque<Call>()
@@ -32,30 +32,42 @@ public final class Pool {
     private(set) var queued = 0
     var deadlines = DeadlineQueue()
     var deadlineTimer: TimerID?
-    private var reviewTimer: (id: TimerID, at: Instant)?
-    private var isWaitingForHost = false
-    private var isDraining = false
+    var reviewTimer: (id: TimerID, at: Instant)?
+    var isWaitingForHost = false
+    private(set) var isDraining = false
     private var onEmpty: (() -> Void)?
+    /// Workers that are wanted before this version takes over from another.
+    private(set) var warmUp: (count: Int, then: () -> Void)?
     private var onFirstStart: ((Problem?) -> Void)?
     /// Whether calls without a qualifier, or an alias, lead here. Only then is the minimum of workers kept.
     public var isCurrent = true {
         didSet { if oldValue != isCurrent { review() } }
     }
 
-    private var budget = StartBudget()
+    var budget = StartBudget()
     private(set) var breaker = CrashBreaker()
     private(set) var lastFailure: Problem?
     private(set) var serviceTime = SmoothedDuration()
     private(set) var startTime = SmoothedDuration()
     private var readAhead = ReadAhead()
-    private var computing = ComputingShare()
+    private(set) var computing = ComputingShare()
     private var isKilled = false
-    private(set) var meter = RateMeter()
+    private(set) var arrivals = Arrivals()
+    private(set) var gaps = IdleGaps()
+    /// Executions it holds, waiting or running.
+    private var inHand = 0
+    public internal(set) var decisions = DecisionLog()
+    /// Workers that a warm window or a due tick asks for now; set by the dispatcher.
+    public var workersWarm = 0 { didSet { if oldValue != workersWarm { review() } } }
+    /// Workers that somebody has asked for by hand; nil: nobody has.
+    public internal(set) var workersByHand: Int?
+    /// Memory that a worker is expected to need, as those before it did.
+    var memoryEach = SmoothedSize()
     private var records = RecordBudget()
     private var writer = FrameWriter()
     private let freezer: IdleFreezer
     public private(set) var counters = PoolCounters()
-    public private(set) var lastDecision = StartDecision(count: 0, reason: .enoughWorkers)
+    public internal(set) var lastDecision = StartDecision(count: 0, reason: .enoughWorkers)
 
     var settings: FunctionSettings { version.settings }
 
@@ -80,9 +92,12 @@ public final class Pool {
     public func submit(_ call: Call) {
         precondition(call.place == .new, "an execution was submitted twice")
         call.pool = self
-        meter.count(at: clock.monotonic())
+        let now = clock.monotonic()
+        arrivals.count(at: now)
+        gaps.arrived(at: now)
+        inHand += 1
         counters.executions += 1
-        if breaker.isOpen, workers.isEmpty, !breaker.mayStart(at: clock.monotonic()) {
+        if breaker.isOpen, workers.isEmpty, !breaker.mayStart(at: now) {
             return refuse(call, breakerProblem())
         }
         if queued >= settings.queueLengthMax, available.isEmpty {
@@ -123,14 +138,40 @@ public final class Pool {
     /// Starts a worker when there is none, ahead of an execution that is about to come.
     public func prewarm() {
         let hasWorker = workers.contains { $0.phase == .ready || $0.phase == .starting || $0.phase == .loading }
-        guard !isDraining, !hasWorker, host.startsLeft > 0, breaker.mayStart(at: clock.monotonic()) else { return }
-        startWorker(at: clock.monotonic())
+        if !hasWorker { startOneMore() }
     }
 
     /// Starts one worker to see whether the handler can be loaded, and tells: nil when it was.
     public func tryOut(then: @escaping (Problem?) -> Void) {
         onFirstStart = then
-        startWorker(at: clock.monotonic())
+        guard !hasMemoryForOne else { return startWorker(at: clock.monotonic()) }
+        host.makeRoom(for: self)
+        let limit = timers.schedule(at: clock.monotonic() + Host.initTimeout) { [self] in
+            let memory = "\(host.memoryUsed) of \(host.memoryMax) of memory for workers are in use"
+            tellFirstStart(Problem(.workerNotStarted, "no worker could be started to try it: \(memory)"))
+        }
+        host.whenRoom { [self] in
+            timers.cancel(limit)
+            if let then = onFirstStart { tryOut(then: then) }
+        }
+    }
+
+    /// Brings the pool to `count` workers, and tells when so many are ready, or when one could not be started.
+    public func warmUp(to count: Int, then: @escaping () -> Void) {
+        warmUp = (count, then)
+        review()
+    }
+
+    public func endWarmUp() {
+        warmUp = nil
+        review()
+    }
+
+    private func checkWarmUp(hasFailed: Bool = false) {
+        guard let (count, then) = warmUp else { return }
+        guard hasFailed || workers.count(where: { $0.phase == .ready }) >= count else { return }
+        warmUp = nil
+        then()
     }
 
     private func tellFirstStart(_ problem: Problem?) {
@@ -158,17 +199,37 @@ public final class Pool {
         finishDrain()
     }
 
+    /// An execution that it took has ended, however.
+    func ended(_ call: Call, _ outcome: Outcome) {
+        inHand -= 1
+        count(call.cost, outcome)
+        if inHand == 0 { gaps.becameIdle(at: clock.monotonic()) }
+    }
+
+    private func count(_ cost: ExecutionCost, _ outcome: Outcome) {
+        switch outcome {
+        case .answered: counters.answered += 1
+        case .problem(let problem): counters.problems[problem.code, default: 0] += 1
+        }
+        counters.queueTimes.add(cost.queue)
+        if cost.run > .zero { counters.runTimes.add(cost.run) }
+        if let cpu = cost.cpu { counters.cpu += cpu }
+    }
+
     // What a worker reports.
 
     func workerIsReady(_ worker: Worker) {
         host.endedStart()
         startTime.add(worker.readyAt - worker.orderedAt)
+        counters.startTimes.add(worker.greetedAt - worker.orderedAt)
+        counters.initTimes.add(worker.readyAt - worker.greetedAt)
         counters.starts += 1
         available.append(worker)
         tellFirstStart(nil)
         serveQueue()
         freezer.watch(worker)
         review()
+        checkWarmUp()
     }
 
     func workerDidNotStart(_ worker: Worker, reason: String) {
@@ -182,8 +243,9 @@ public final class Pool {
 
     func workerFinished(_ worker: Worker, _ call: Call, _ end: AnswerFrame.End, status: Int) {
         // A worker that was full was out of `available`; any other is still in it.
-        if worker.isSpent {
-            worker.retire()
+        learnMemory(of: worker, end.memoryPeak)
+        if isWorn(worker) {
+            if worker.inFlight.isEmpty { letGo(worker) }
         } else if worker.phase == .ready, worker.inFlight.count == settings.concurrency - 1 {
             available.append(worker)
         }
@@ -356,7 +418,7 @@ public final class Pool {
     }
 
     /// The one that has waited longest.
-    private var firstWaiting: Call? {
+    var firstWaiting: Call? {
         while let first = queue.first, first.place != .queued { queue.removeFirst() }
         return queue.first
     }
@@ -382,139 +444,8 @@ public final class Pool {
     private func remove(_ worker: Worker) {
         workers.removeAll { $0 === worker }
         available.removeAll { $0 === worker }
-    }
-
-    // Scaling.
-
-    private var workersMin: Int { isDraining || !isCurrent ? 0 : settings.workersMin }
-
-    var load: PoolLoad {
-        var load = PoolLoad()
-        load.queued = queued
-        load.longestWait = firstWaiting.map { clock.monotonic() - $0.arrivedAt } ?? .zero
-        load.concurrency = settings.concurrency
-        load.workersMin = workersMin
-        load.workersMax = settings.workersMax
-        load.serviceTime = serviceTime.value
-        load.startTime = startTime.value
-        load.startsLeftOfHost = host.startsLeft
-        load.workersUseful = computing.workersUseful(cores: host.cores)
-        for worker in workers {
-            switch worker.phase {
-            case .starting, .loading: load.starting += 1
-            case .ready:
-                load.ready += 1
-                load.inFlight += worker.inFlight.count
-            case .leaving, .gone: break
-            }
-        }
-        return load
-    }
-
-    /// The review of the hot path: when nothing waits, the policy could only retire workers, and for that a timer is
-    /// armed.
-    private func reviewIfNeeded() {
-        if queued > 0 || isDraining || workers.count < workersMin {
-            review()
-        } else if reviewTimer == nil {
-            armReview(at: clock.monotonic(), demandIsOpen: false)
-        }
-    }
-
-    /// Asks the policy and does as it says. Called after everything that could change its answer.
-    func review() {
-        let now = clock.monotonic()
-        var load = load
-        load.startsLeftOfFunction = budget.left(at: now, startTime: startTime.value)
-        let decision = Policy.workersToStart(load)
-        lastDecision = decision
-        if decision.count > 0, breaker.mayStart(at: now) {
-            // After a failure one at a time is tried, and the next only when that one's fate is known.
-            let count = breaker.failures == 0 ? decision.count : load.starting == 0 ? 1 : 0
-            budget.take(count, at: now, startTime: startTime.value)
-            for _ in 0..<count { startWorker(at: now) }
-        }
-        if decision.reason == .hostBudget { waitForHost() }
-        retireIdle(at: now)
-        armReview(at: now, demandIsOpen: queued > 0 || load.ready + load.starting < load.workersMin)
-    }
-
-    private func startWorker(at now: Instant) {
-        let worker = Worker(pool: self, at: now)
-        workers.append(worker)
-        host.beganStart()
-        worker.start(from: source, isolation: isolation)
-        timers.schedule(at: now + Host.initTimeout) {
-            guard !worker.wasReady, worker.phase != .gone else { return }
-            worker.failInit(
-                FunctionError(
-                    errorType: "Runtime.InitTimeout",
-                    errorMessage: "the handler was not loaded within \(DurationText.format(Host.initTimeout))"))
-        }
-    }
-
-    private func waitForHost() {
-        guard !isWaitingForHost else { return }
-        isWaitingForHost = true
-        host.whenRoom { [self] in
-            isWaitingForHost = false
-            review()
-        }
-    }
-
-    private func retireIdle(at now: Instant) {
-        guard workers.contains(where: \.isIdle) else { return }
-        let idle = workers.filter(\.isIdle).sorted { $0.idleSince < $1.idleSince }
-        guard !idle.isEmpty else { return }
-        let ready = workers.count { $0.phase == .ready }
-        let count = Policy.workersToRetire(
-            idleFor: idle.map { now - $0.idleSince }, workers: ready, workersMin: workersMin,
-            idleTimeout: isDraining ? .zero : settings.idleTimeout)
-        for worker in idle.prefix(count) {
-            available.removeAll { $0 === worker }
-            worker.retire()
-        }
-    }
-
-    private var oldestIdle: Instant? {
-        var oldest: Instant?
-        for worker in workers where worker.isIdle { oldest = min(oldest ?? worker.idleSince, worker.idleSince) }
-        return oldest
-    }
-
-    /// One timer for whatever comes next: an idle worker's end, the next start window, the next try after a crash.
-    private func armReview(at now: Instant, demandIsOpen: Bool) {
-        var next: Instant?
-        if !isDraining, let oldest = oldestIdle, workers.count(where: { $0.phase == .ready }) > workersMin {
-            next = oldest + settings.idleTimeout
-        }
-        if demandIsOpen {
-            if let window = budget.nextWindow { next = min(next ?? window, window) }
-            if let retry = breaker.nextTry, retry > now { next = min(next ?? retry, retry) }
-            if let patience = patience(of: lastDecision), let first = firstWaiting {
-                let doubt = first.arrivedAt + patience + .milliseconds(1)
-                next = min(next ?? doubt, doubt)
-            }
-        }
-        if let next, let armed = reviewTimer, armed.at <= next, armed.at > now { return }
-        if let armed = reviewTimer { timers.cancel(armed.id) }
-        reviewTimer = nil
-        guard let next else { return }
-        let at = max(next, now + .milliseconds(1))
-        let id = timers.schedule(at: at) { [self] in
-            reviewTimer = nil
-            review()
-        }
-        reviewTimer = (id, at)
-    }
-
-    /// How long the first one may wait until a decision to start nothing is to be looked at again.
-    private func patience(of decision: StartDecision) -> Duration? {
-        switch decision.reason {
-        case .waitIsShorter: startTime.value ?? Policy.assumedStartTime
-        case .coresAreBusy: Policy.hangAfter(load)
-        default: nil
-        }
+        host.release(worker.memory)
+        if workers.isEmpty { host.leave(self) }
     }
 
     private func finishDrain() {
@@ -535,6 +466,7 @@ public final class Pool {
         breaker.failed(at: clock.monotonic())
         note(problem.detail, of: nil)
         tellFirstStart(problem)
+        checkWarmUp(hasFailed: true)
         let isHopeless = problem.functionError != nil || breaker.isOpen
         if isHopeless, !workers.contains(where: { $0.phase == .ready }) {
             while let call = nextWaiting() { fail(call, problem) }

@@ -4,7 +4,7 @@ public import Autoscaler
 public import Model
 
 /// What a pool has done since it was made.
-public struct PoolCounters: Hashable, Sendable {
+public struct PoolCounters: Sendable {
     public var executions = 0
     /// Workers that became ready.
     public var starts = 0
@@ -14,6 +14,17 @@ public struct PoolCounters: Hashable, Sendable {
     public var refused = 0
     /// Executions that went well and of which no record was kept, since there were too many in a short time.
     public var unrecorded = 0
+    /// Executions that the function itself answered.
+    public var answered = 0
+    /// Executions that ended with a problem, by its code.
+    public var problems: [ProblemCode: Int] = [:]
+    /// How long executions waited and ran, and how long workers took to start and to load the handler.
+    public var queueTimes = Histogram()
+    public var runTimes = Histogram()
+    public var startTimes = Histogram()
+    public var initTimes = Histogram()
+    /// Processor time of its executions, as far as it is known.
+    public var cpu = Duration.zero
 }
 
 /// A pool at one moment.
@@ -34,6 +45,11 @@ public struct PoolStatus: Sendable {
     public var serviceTime: Duration?
     public var counters = PoolCounters()
     public var decision = StartDecision(count: 0, reason: .enoughWorkers)
+    /// How often each kind of decision was made.
+    public var decisions: [Decision.Action: Int] = [:]
+    /// Memory of its workers, as far as is known.
+    public var memory = ByteCount(bytes: 0)
+    public var workersByHand: Int?
 
     init(version: VersionKey, confinement: Confinement) {
         self.version = version
@@ -42,34 +58,6 @@ public struct PoolStatus: Sendable {
 
     /// The last decision's reason as one word.
     public var decisionReason: String { decision.reason.rawValue }
-}
-
-/// Counts events over the last ten seconds.
-struct RateMeter {
-    private static let seconds = 10
-    private var buckets = [Int](repeating: 0, count: RateMeter.seconds)
-    private var newest: Int64 = 0
-
-    mutating func count(at now: Instant) {
-        move(to: now)
-        buckets[Int(newest) % Self.seconds] += 1
-    }
-
-    /// Events a second, over the nine whole seconds before this one.
-    func perSecond(at now: Instant) -> Double {
-        var copy = self
-        copy.move(to: now)
-        let current = copy.buckets[Int(copy.newest) % Self.seconds]
-        return Double(copy.buckets.reduce(0, +) - current) / Double(Self.seconds - 1)
-    }
-
-    private mutating func move(to now: Instant) {
-        let second = now.nanoseconds / 1_000_000_000
-        guard second > newest else { return }
-        let first = max(newest + 1, second - Int64(Self.seconds) + 1)
-        for passed in first...second { buckets[Int(passed) % Self.seconds] = 0 }
-        newest = second
-    }
 }
 
 extension Pool {
@@ -89,15 +77,18 @@ extension Pool {
             case .gone: break
             }
             status.inFlight += worker.inFlight.count
+            status.memory = ByteCount(bytes: status.memory.bytes + worker.memory.bytes)
         }
         status.queued = queued
         status.workersMin = settings.workersMin
         status.workersMax = settings.workersMax
-        status.ratePerSecond = meter.perSecond(at: clock.monotonic())
+        status.ratePerSecond = arrivals.perSecond(at: clock.monotonic())
         status.startTime = startTime.value
         status.serviceTime = serviceTime.value
         status.counters = counters
         status.decision = lastDecision
+        status.decisions = decisions.counts
+        status.workersByHand = workersByHand
         return status
     }
 }

@@ -6,6 +6,7 @@
 //      │                │               │                       │
 //      └────────────────┴──── exit ─────┴───────────────────────┴──▶ gone
 
+internal import Autoscaler
 internal import EventLoop
 internal import Model
 
@@ -28,6 +29,12 @@ final class Worker {
     private(set) var readyAt: Instant
     var idleSince: Instant
     private(set) var served = 0
+    /// What it has been through, but for its age.
+    private(set) var wear = Wear()
+    /// Whether it gets nothing more, and goes when it has ended what it holds.
+    var isWorn = false
+    /// Memory that the host counts for it.
+    var memory = ByteCount(bytes: 0)
     private var transport: WorkerTransport?
     private var reader = FrameReader()
     private var printed = LineAssembler()
@@ -59,8 +66,8 @@ final class Worker {
     func hasRoomAhead(_ depth: Int) -> Bool {
         phase == .ready && (1...depth).contains(inFlight.count) && pool.settings.concurrency == 1 && !isSpent
     }
-    /// Whether it has run the one execution that a worker of this function may run.
-    var isSpent: Bool { pool.settings.lifetime == .fresh && served > 0 }
+    /// Whether it has been given all the executions that it is to run.
+    var isSpent: Bool { isWorn || pool.usesMax.map { served >= $0 } ?? false }
 
     /// The execution of this number. O(log n), and at once for the oldest, which most frames are about.
     private func call(_ number: UInt64) -> Call? {
@@ -335,6 +342,11 @@ final class Worker {
         call.cost.run = now - call.run.assignedAt
         call.cost.cpu = end.cpu
         call.cost.memoryPeak = end.memoryPeak
+        wear.uses += 1
+        if let peak = end.memoryPeak {
+            if wear.memoryFirst == nil { wear.memoryFirst = peak }
+            wear.memoryPeak = peak
+        }
         if inFlight.isEmpty {
             idleSince = now
             if phase == .leaving { endWithin(Host.killGrace) }

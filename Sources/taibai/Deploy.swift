@@ -120,6 +120,17 @@ struct DeploySettings: ParsableArguments {
     @Option(help: "How long an idle worker stays, such as 5m.")
     var idleTimeout: String?
 
+    @Option(help: "Executions after which a worker is replaced.")
+    var maxUses: String?
+
+    @Option(help: "Age at which a worker is replaced, such as 1h.")
+    var maxAge: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "When workers are kept ready: CRON for DURATION [keep N], with ; between.", valueName: "windows"))
+    var warm: String?
+
     @Option(help: ArgumentHelp("A variable for the function. May be given several times.", valueName: "name=value"))
     var env: [String] = []
 
@@ -174,6 +185,7 @@ struct DeploySettings: ParsableArguments {
             ("name", name), ("runtime", runtime), ("handler", handler), ("contract", contract), ("memory", memory),
             ("timeout", timeout), ("concurrency", concurrency), ("min", min), ("max", max),
             ("queueLengthMax", queueLengthMax), ("bodyMax", bodyMax), ("idleTimeout", idleTimeout),
+            ("maxUses", maxUses), ("maxAge", maxAge), ("warm", warm),
             ("isolation", isolation), ("egress", egress), ("lifetime", lifetime), ("tmp", tmp),
             ("processes", processes), ("secrets", secrets),
             ("secretEnv", secretEnv.map { $0 ? "true" : "false" }), ("description", description),

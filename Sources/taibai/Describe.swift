@@ -41,6 +41,10 @@ struct Describe: ParsableCommand {
         return text + "\n" + sheet(function, versions: versions).render(for: output)
     }
 
+    private static func stay(_ function: RemoteFunction) -> String {
+        "idle ones stay " + (function.idleTimeout == "learned" ? "as its calls suggest" : function.idleTimeout)
+    }
+
     private static func sheet(_ function: RemoteFunction, versions: [Int]) -> Sheet {
         var sheet = Sheet()
         let concurrency = function.concurrency ?? 1
@@ -54,8 +58,11 @@ struct Describe: ParsableCommand {
             sheet.add(
                 "workers",
                 "\(function.workersMin ?? 0) to \(most), each \(each), "
-                    + (function.lifetime == "fresh" ? "then it ends" : "idle ones stay \(function.idleTimeout)"))
+                    + (function.lifetime == "fresh" ? "then it ends" : stay(function)))
         }
+        let wear = [function.usesMax.map { "after \($0) executions" }, function.ageMax.map { "after \($0)" }]
+        sheet.add("replaced", wear.contains { $0 != nil } ? wear.compactMap { $0 }.joined(separator: " or ") : nil)
+        for (index, window) in function.warmWindows.enumerated() { sheet.add(index == 0 ? "warm" : "", window) }
         sheet.add("queue", function.queueLengthMax.map { "up to \($0) executions" })
         sheet.add("body", function.bodyMax.isEmpty ? nil : "up to \(function.bodyMax)")
         sheet.add("isolation", function.isolation)

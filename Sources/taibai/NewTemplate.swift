@@ -32,7 +32,6 @@ enum NewTemplate {
         # concurrency: 1        # executions that one worker may hold at once
         # min: 0                # workers kept although idle
         # max: 16               # workers at most
-        # idleTimeout: 5m       # how long an idle worker stays
         # env:
         #   GREETING: Hello
 

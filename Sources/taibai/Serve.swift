@@ -70,6 +70,13 @@ struct Serve: ParsableCommand {
         transform: Reading.duration)
     var drainTimeout = Duration.seconds(30)
 
+    @Option(
+        help: ArgumentHelp(
+            "Memory that all workers may have together, such as 8GiB; idle ones of other functions make room. "
+                + "(default: 80 % of what the machine or its control group has)", valueName: "size"),
+        transform: Self.size)
+    var memoryBudget: ByteCount?
+
     @Option(help: "How the server's own log is written.")
     var logFormat = LogFormat.text
 
@@ -78,8 +85,16 @@ struct Serve: ParsableCommand {
             ServerOptions(
                 listen: listen, dataDirectory: data, isolation: isolation.rawValue, tokensFile: tokens,
                 secretKeyFile: secretKey, pythonPath: python, user: user,
-                allowsHostNetwork: allowHostNetwork, drainTimeout: drainTimeout, logFormat: logFormat.rawValue))
+                allowsHostNetwork: allowHostNetwork, memoryBudget: memoryBudget, drainTimeout: drainTimeout,
+                logFormat: logFormat.rawValue))
         guard status == 0 else { throw ExitCode(status) }
+    }
+
+    @Sendable private static func size(_ text: String) throws -> ByteCount {
+        guard let size = ByteCount(text), size >= .mebibytes(64) else {
+            throw ValidationError("expected a size of at least 64MiB with its unit, such as 8GiB, not '\(text)'")
+        }
+        return size
     }
 
     @Sendable private static func isolation(_ text: String) throws -> IsolationLevel {

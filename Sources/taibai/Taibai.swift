@@ -23,11 +23,13 @@ import Server
             """,
         version: Release.version,
         groupedSubcommands: [
-            CommandGroup(name: "Function", subcommands: [New.self, Deploy.self, Invoke.self]),
+            CommandGroup(
+                name: "Function",
+                subcommands: [New.self, Deploy.self, Invoke.self, Rollback.self, Scale.self]),
             CommandGroup(
                 name: "Resource",
                 subcommands: [Functions.self, Describe.self, Delete.self, JobCommand.self, SecretCommand.self]),
-            CommandGroup(name: "Observing", subcommands: [Executions.self, Logs.self, Top.self]),
+            CommandGroup(name: "Observing", subcommands: [Executions.self, Logs.self, Top.self, Explain.self]),
             CommandGroup(
                 name: "Server and other",
                 subcommands: [

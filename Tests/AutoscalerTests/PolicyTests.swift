@@ -151,7 +151,7 @@ import Testing
         idle: [Int], workers: Int, min: Int, retired: Int
     ) {
         let count = Policy.workersToRetire(
-            idleFor: idle.map { .seconds($0) }, workers: workers, workersMin: min, idleTimeout: .seconds(10))
+            idleFor: idle.map { .seconds($0) }, workers: workers, held: min, keep: .seconds(10))
 
         #expect(count == retired)
     }

@@ -27,11 +27,11 @@ public final class EngineRig {
     ///   - cores: bounds how many workers start at once.
     ///   - habits: what workers are like.
     public init(
-        _ catalog: Catalog, cores: Int = 8, seed: UInt64 = 1,
+        _ catalog: Catalog, cores: Int = 8, memoryMax: ByteCount? = nil, seed: UInt64 = 1,
         habits: @escaping (Int, WorkerRequest) -> WorkerHabits = { _, _ in WorkerHabits() }
     ) {
         time = VirtualTime(wall: SampleFunction.epoch)
-        host = Host(cores: cores)
+        host = Host(cores: cores, memoryMax: memoryMax)
         workers = SimulatedWorkers(clock: time.clock, timers: time.timers, habits: habits)
         start(catalog, seed: seed)
     }
@@ -71,7 +71,7 @@ public final class EngineRig {
         callers.append(caller)
         let version: FunctionVersion
         do throws(Problem) {
-            version = try engine.catalog.resolve(SampleFunction.reference(reference))
+            version = try engine.resolve(SampleFunction.reference(reference))
         } catch {
             caller.finish(.problem(error), ExecutionCost())
             return caller

@@ -55,14 +55,17 @@ public enum SampleFunction {
         catalog(versions, aliases: aliases)
     }
 
-    public static func catalog(_ versions: [FunctionVersion], aliases: [String: Int] = [:]) -> Catalog {
+    public static func catalog(
+        _ versions: [FunctionVersion], aliases: [String: Int] = [:], rolledBackTo: [String: VersionNumber] = [:]
+    ) -> Catalog {
         let named = Dictionary(uniqueKeysWithValues: aliases.map { (alias($0.key), number($0.value)) })
         let groups = Dictionary(grouping: versions, by: \.name)
         return Catalog(
             functions: groups.mapValues { versions in
                 FunctionEntry(
                     versions: versions.sorted { $0.number < $1.number },
-                    aliases: named.filter { entry in versions.contains { $0.number == entry.value } })
+                    aliases: named.filter { entry in versions.contains { $0.number == entry.value } },
+                    rolledBackTo: versions.first.flatMap { rolledBackTo[$0.name.text] })
             })
     }
 }

@@ -37,6 +37,11 @@ import Testing
                 queueLengthMax: 9
                 bodyMax: 1MiB
                 idleTimeout: 1m
+                maxUses: 99
+                maxAge: 1h
+                warm:
+                  - 0 8 * * 1,3,5 for 10h keep 2
+                  - "@hourly for 5m"
                 isolation: guarded
                 egress: [a.example.com:443, "[2001:db8::1]:80"]
                 lifetime: warm
@@ -55,7 +60,9 @@ import Testing
             nil,
             Self.minimal + [
                 ("memory", "256MiB"), ("timeout", "5s"), ("concurrency", "2"), ("min", "1"), ("max", "3"),
-                ("queueLengthMax", "9"), ("bodyMax", "1MiB"), ("idleTimeout", "1m"), ("isolation", "guarded"),
+                ("queueLengthMax", "9"), ("bodyMax", "1MiB"), ("idleTimeout", "1m"),
+                ("maxUses", "99"), ("maxAge", "1h"), ("warm", "0 8 * * 1,3,5 for 10h keep 2; @hourly for 5m"),
+                ("isolation", "guarded"),
                 ("egress", "a.example.com:443, [2001:db8::1]:80"), ("lifetime", "warm"), ("tmp", "2MiB"),
                 ("processes", "7"), ("secrets", "DB_PASSWORD,API_KEY"), ("secretEnv", "true"),
                 ("description", "a: b"),
@@ -66,7 +73,7 @@ import Testing
     }
 
     @Test func `cover every key`() throws {
-        #expect(Set(Manifest.keys).count == 22)
+        #expect(Set(Manifest.keys).count == 25)
         for key in Manifest.keys {
             let text = Self.refusal(nil, [(key, "?")])
             #expect(!text.contains("no such key"), "\(text)")

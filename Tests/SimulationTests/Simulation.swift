@@ -29,6 +29,7 @@ final class Simulation {
     private(set) var faults: [String] = []
     private var versions: [FunctionVersion] = []
     private var aliases: [String: Int] = [:]
+    private var rolledBackTo: [String: VersionNumber] = [:]
     private var trials = 0
     private var trialAnswers = 0
     private var drains = 0
@@ -38,7 +39,9 @@ final class Simulation {
         random = SplitMix64(seed: seed)
         let temper = Temper(seed: seed ^ 0x5DEE_CE66)
         self.temper = temper
-        rig = EngineRig(Catalog(), cores: Int.random(in: 1...4, using: &random), seed: seed) { _, _ in temper.habits() }
+        let cores = Int.random(in: 1...4, using: &random)
+        let memory = Bool.random(using: &random) ? nil : ByteCount.mebibytes(Int.random(in: 64...400, using: &random))
+        rig = EngineRig(Catalog(), cores: cores, memoryMax: memory, seed: seed) { _, _ in temper.habits() }
         rig.workers.canary = canary
     }
 
@@ -85,12 +88,18 @@ final class Simulation {
 
     private func change() {
         guard let name = Set(versions.map(\.name.text)).sorted().randomElement(using: &random) else { return }
-        switch Int.random(in: 0..<6, using: &random) {
+        switch Int.random(in: 0..<8, using: &random) {
         case 0, 1, 2: deploy(name)
         case 3:
             aliases["live"] = versions.filter { $0.name.text == name }.randomElement(using: &random)?.number.value
             adopt()
         case 4: tryOut(name)
+        case 5:
+            rolledBackTo[name] = versions.filter { $0.name.text == name }.randomElement(using: &random)?.number
+            adopt()
+        case 6:
+            guard let version = try? rig.engine.resolve(SampleFunction.reference(name)) else { return }
+            _ = try? rig.engine.scale(version, by: Int.random(in: -3...3, using: &random))
         default: rig.engine.prewarm(SampleFunction.reference(name))
         }
     }
@@ -98,6 +107,7 @@ final class Simulation {
     private func deploy(_ name: String) {
         let number = (versions.filter { $0.name.text == name }.map(\.number.value).max() ?? 0) + 1
         versions.append(SampleFunction.version(name, number) { change(&$0) })
+        rolledBackTo[name] = nil
         adopt()
     }
 
@@ -105,14 +115,16 @@ final class Simulation {
         settings.workersMax = Int.random(in: 1...6, using: &random)
         settings.concurrency = Bool.random(using: &random) ? 1 : Int.random(in: 1...4, using: &random)
         settings.timeout = milliseconds(500...5000)
-        settings.idleTimeout = milliseconds(1000...10_000)
+        settings.idleTimeout = Bool.random(using: &random) ? nil : milliseconds(1000...10_000)
+        settings.usesMax = Bool.random(using: &random) ? nil : Int.random(in: 1...20, using: &random)
+        settings.ageMax = Bool.random(using: &random) ? nil : milliseconds(1000...20_000)
         settings.queueLengthMaxSetting = Bool.random(using: &random) ? nil : Int.random(in: 1...30, using: &random)
         settings.workersMin = Int.random(in: 0..<5, using: &random) == 0 ? 1 : 0
     }
 
     private func adopt() {
         // An alias that points at nothing of a function is none of it.
-        rig.engine.adopt(SampleFunction.catalog(versions, aliases: aliases))
+        rig.engine.adopt(SampleFunction.catalog(versions, aliases: aliases, rolledBackTo: rolledBackTo))
     }
 
     private func tryOut(_ name: String) {
@@ -225,6 +237,9 @@ final class Simulation {
     }
 
     private func check() {
+        if rig.host.memoryUsed > rig.host.memoryMax {
+            fault("workers have \(rig.host.memoryUsed) of memory, they may have \(rig.host.memoryMax)")
+        }
         if rig.host.starting > rig.host.startsMax + 6 { fault("\(rig.host.starting) workers start at once") }
         for pool in rig.engine.poolStatuses {
             let workers = pool.idle + pool.busy + pool.starting

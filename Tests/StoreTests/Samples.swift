@@ -49,6 +49,10 @@ enum Sample {
         FunctionSettings(name: name(text), runtime: .python3, handler: "main.handler")
     }
 
+    static func warm(_ text: String) -> WarmWindow {
+        do throws(SettingError) { return try WarmWindow(text) } catch { fatalError("\(text): \(error)") }
+    }
+
     /// Settings that differ from every default.
     static func unusualSettings(_ text: String) -> FunctionSettings {
         var settings = FunctionSettings(name: name(text), runtime: .exec, handler: "bin/röst \"quoted\" \\ \u{1F600}")
@@ -60,6 +64,9 @@ enum Sample {
         settings.queueLengthMaxSetting = 12_345
         settings.bodyMaxSetting = .kibibytes(77)
         settings.idleTimeout = .seconds(61)
+        settings.usesMax = 1234
+        settings.ageMax = .seconds(3599)
+        settings.warmWindows = [warm("CRON_TZ=Europe/Riga 0 8 * * 1-5 for 10h keep 2"), warm("@hourly for 5m")]
         settings.environment = ["EMPTY": "", "LINES": "a\nb", "NAÏVE": "ü"]
         settings.isolation = .guarded
         settings.egress = .proxy([target("api.example.com:443"), target("[2001:db8::1]:80")])

@@ -223,7 +223,8 @@ import Testing
             }
             try Self.tamper(
                 folder, "DROP TABLE secret", "ALTER TABLE execution DROP COLUMN isolation",
-                "ALTER TABLE execution DROP COLUMN limits", "DELETE FROM grdb_migrations WHERE identifier <> '1'",
+                "ALTER TABLE execution DROP COLUMN limits", "ALTER TABLE function DROP COLUMN rolledBackTo",
+                "DELETE FROM grdb_migrations WHERE identifier <> '1'",
                 "PRAGMA user_version = 1")
             try Self.with(folder) { vault, rig in
                 let isNew = try Self.set(vault, rig, Self.name, Self.word)

@@ -27,12 +27,14 @@ private struct Allowance {
         "Egress": Allowance(rooms: ["Model", "EventLoop", "HTTP"]),
         "WorkerPool": Allowance(
             rooms: ["Model", "EventLoop", "Autoscaler", "Launcher"], packages: ["DequeModule"]),
-        "Dispatcher": Allowance(rooms: ["Model", "EventLoop", "Store", "WorkerPool"], packages: ["DequeModule"]),
+        "Dispatcher": Allowance(
+            rooms: ["Model", "EventLoop", "Autoscaler", "Store", "WorkerPool"], packages: ["DequeModule"]),
         "Gateway": Allowance(rooms: ["Model", "EventLoop", "HTTP", "WorkerPool", "Dispatcher"]),
         "Scheduler": Allowance(rooms: ["Model", "EventLoop", "Store", "Dispatcher"]),
         "ControlAPI": Allowance(
             rooms: [
-                "Model", "EventLoop", "HTTP", "Store", "WorkerPool", "Dispatcher", "Scheduler", "Manifest", "Gateway",
+                "Model", "EventLoop", "HTTP", "Autoscaler", "Store", "WorkerPool", "Dispatcher", "Scheduler",
+                "Manifest", "Gateway",
             ], foundation: true),
         "Client": Allowance(rooms: ["Model"], foundation: true),
         "Server": Allowance(

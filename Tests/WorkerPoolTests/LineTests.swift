@@ -39,18 +39,3 @@ import Testing
         }
     }
 }
-
-@Suite struct `Rate meter` {
-    private func at(_ seconds: Double) -> Instant { Instant(nanoseconds: Int64(seconds * 1_000_000_000)) }
-
-    @Test func `tells the events a second of the last nine whole seconds`() {
-        var meter = RateMeter()
-        for second in 0..<20 {
-            for _ in 0..<18 { meter.count(at: at(Double(second) + 0.5)) }
-        }
-
-        #expect(meter.perSecond(at: at(20.1)) == 18)
-        #expect(meter.perSecond(at: at(24.1)) == 10)
-        #expect(meter.perSecond(at: at(40)) == 0)
-    }
-}

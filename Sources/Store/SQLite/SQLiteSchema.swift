@@ -7,7 +7,7 @@ import GRDB
 /// Source: sqlite.org/stricttables.html (SQLite 3.37, 2021).
 enum SQLiteSchema {
     /// The number of the last step, kept in the file as `user_version`.
-    static let version = 3
+    static let version = 7
     /// "Taib": marks the file as ours, kept as `application_id`. Source: sqlite.org/pragma.html#pragma_application_id.
     static let applicationID = 0x5461_6962
 
@@ -25,6 +25,10 @@ enum SQLiteSchema {
             try db.execute(sql: "ALTER TABLE execution ADD COLUMN isolation TEXT")
             try db.execute(sql: "ALTER TABLE execution ADD COLUMN limits TEXT")
             try db.execute(sql: "PRAGMA user_version = 3")
+        }
+        migrator.registerMigration("7") { db in
+            try db.execute(sql: "ALTER TABLE function ADD COLUMN rolledBackTo INTEGER")
+            try db.execute(sql: "PRAGMA user_version = 7")
         }
         return migrator
     }

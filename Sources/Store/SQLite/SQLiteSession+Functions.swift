@@ -10,11 +10,16 @@ extension SQLiteSession {
         try forEachRow("SELECT function, name, number FROM alias") { row in
             aliases[try row.function(0), default: [:]][try row.alias(1)] = try row.number(2)
         }
+        var rolledBack: [FunctionName: VersionNumber] = [:]
+        try forEachRow("SELECT name, rolledBackTo FROM function WHERE rolledBackTo IS NOT NULL") { row in
+            rolledBack[try row.function(0)] = try row.number(1)
+        }
         var functions: [FunctionName: FunctionEntry] = [:]
         var versions: [FunctionVersion] = []
         func endFunction() {
             guard let name = versions.first?.name else { return }
-            functions[name] = FunctionEntry(versions: versions, aliases: aliases[name] ?? [:])
+            functions[name] = FunctionEntry(
+                versions: versions, aliases: aliases[name] ?? [:], rolledBackTo: rolledBack[name])
             versions = []
         }
         try forEachRow(
@@ -43,7 +48,7 @@ extension SQLiteSession {
         let number = try rows(
             """
             INSERT INTO function (name, lastNumber) VALUES (?, 1)
-            ON CONFLICT (name) DO UPDATE SET lastNumber = lastNumber + 1 RETURNING lastNumber
+            ON CONFLICT (name) DO UPDATE SET lastNumber = lastNumber + 1, rolledBackTo = NULL RETURNING lastNumber
             """, [name]
         ) { try $0.number(0) }.first
         guard let number else { throw StoreError.damaged("function '\(name)' gave no number") }
@@ -68,6 +73,12 @@ extension SQLiteSession {
         }
         if let alias { throw StoreError.inUse(.version(key), by: "alias '\(name)@\(alias)'") }
         try refuseJobs(of: key.name, qualifier: .version(key.number), subject: .version(key))
+        let isCurrent = try firstRow("SELECT 1 FROM function WHERE name = ? AND rolledBackTo = ?", [name, number]) {
+            _ in true
+        }
+        if isCurrent == true {
+            throw StoreError.inUse(.version(key), by: "function '\(name)', which was rolled back to it")
+        }
         guard try change("DELETE FROM version WHERE function = ? AND number = ?", [name, number]) == 1 else {
             throw StoreError.notFound(.version(key))
         }
@@ -83,6 +94,11 @@ extension SQLiteSession {
         guard try change("DELETE FROM version WHERE function = ?", [name.text]) > 0 else {
             throw StoreError.notFound(.function(name))
         }
+    }
+
+    func rollBack(_ name: FunctionName, to number: VersionNumber) throws {
+        try requireVersion(name, .version(number))
+        try execute("UPDATE function SET rolledBackTo = ? WHERE name = ?", [number.value, name.text])
     }
 
     func setAlias(_ alias: AliasName, of function: FunctionName, to number: VersionNumber) throws {
