@@ -95,6 +95,7 @@ struct program {
 
 // frames.c
 bool frames_receive(void);
+bool frames_receive_one(struct frame *frame);
 bool frames_next(struct frame *frame);
 void frames_send(uint8_t type, uint8_t flags, const struct program *program, const void *body, size_t length);
 void frames_send_two(
@@ -110,6 +111,7 @@ size_t put_error(unsigned char *to, const char *type, const char *message);
 // exec_environment.c
 void environment_set_up(const unsigned char *fields, size_t length, uint16_t count);
 char **environment_of(const struct program *program, char **memory);
+char **environment_of_worker(void);
 const char *environment_function(void);
 
 // exec_program.c

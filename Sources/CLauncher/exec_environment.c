@@ -11,10 +11,16 @@
 // Variables of a function (4 KiB together) and of a request (100 headers at most) in number.
 enum { VARIABLES_MAX = 1024 };
 
-// The function's variables, each once, as NAME=value.
+// The variables that are the same for every request, each once, as NAME=value.
 static char *own[VARIABLES_MAX];
 static int own_count;
-static char function_name[64], function_version[24];
+static char function_name[64];
+
+// What a program is told of its function: fields of the setup, and the variables they become.
+static const struct { const char *field, *variable; } facts[] = {
+    {"function", "TAIBAI_FUNCTION"}, {"version", "TAIBAI_VERSION"}, {"concurrency", "TAIBAI_CONCURRENCY"},
+    {"memory", "TAIBAI_MEMORY"}, {"timeout", "TAIBAI_TIMEOUT_MS"}, {"body-max", "TAIBAI_BODY_MAX"},
+};
 
 struct builder {
     char *memory;
@@ -62,7 +68,14 @@ static bool belongs_to_request(const char *name, size_t length) {
     return false;
 }
 
-/// Takes the function's variables out of the setup.
+static void set_fact(const struct field *field) {
+    for (size_t i = 0; i < sizeof facts / sizeof facts[0]; i++) {
+        if (!field_is(field, facts[i].field)) continue;
+        set_own(facts[i].variable, strlen(facts[i].variable), field->value, field->value_length);
+    }
+}
+
+/// Takes the function's variables, and what is to be known of it, out of the setup.
 void environment_set_up(const unsigned char *fields, size_t length, uint16_t count) {
     set_own("PATH", 4, "/usr/local/bin:/usr/bin:/bin", 28);
     set_own("HOME", 4, "/tmp", 4);
@@ -70,10 +83,9 @@ void environment_set_up(const unsigned char *fields, size_t length, uint16_t cou
     struct field field;
     size_t at = 0;
     for (uint16_t i = 0; i < count && fields_next(fields, length, &at, &field); i++) {
+        set_fact(&field);
         if (field_is(&field, "function")) {
             snprintf(function_name, sizeof function_name, "%.*s", (int)field.value_length, field.value);
-        } else if (field_is(&field, "version")) {
-            snprintf(function_version, sizeof function_version, "%.*s", (int)field.value_length, field.value);
         } else if (field.name_length > 4 && memcmp(field.name, "env:", 4) == 0) {
             if (belongs_to_request(field.name + 4, field.name_length - 4)) continue;
             set_own(field.name + 4, field.name_length - 4, field.value, field.value_length);
@@ -186,6 +198,16 @@ static void add_header(struct builder *b, const struct program *program, const s
     }
 }
 
+// The variables of every request, and then those of one.
+static char **join(char *const *items, int count) {
+    char **all = malloc((size_t)(own_count + count + 1) * sizeof *all);
+    if (!all) return NULL;
+    memcpy(all, own, (size_t)own_count * sizeof *all);
+    if (count) memcpy(all + own_count, items, (size_t)count * sizeof *all);
+    all[own_count + count] = NULL;
+    return all;
+}
+
 /// The environment for a request. The caller frees `*memory` and the array. NULL: no memory.
 char **environment_of(const struct program *program, char **memory) {
     struct builder b = {.count = 0};
@@ -213,12 +235,8 @@ char **environment_of(const struct program *program, char **memory) {
     }
     size_t length = (size_t)snprintf(number, sizeof number, "%llu", (unsigned long long)program->deadline);
     add(&b, "TAIBAI_DEADLINE_MS", number, length);
-    add(&b, "TAIBAI_FUNCTION", function_name, strlen(function_name));
-    add(&b, "TAIBAI_VERSION", function_version, strlen(function_version));
-    char **all = malloc((size_t)(own_count + b.count + 1) * sizeof *all);
-    if (!all) return NULL;
-    memcpy(all, own, (size_t)own_count * sizeof *all);
-    memcpy(all + own_count, b.items, (size_t)b.count * sizeof *all);
-    all[own_count + b.count] = NULL;
-    return all;
+    return join(b.items, b.count);
 }
+
+/// The environment of a program that is the worker itself. NULL: no memory.
+char **environment_of_worker(void) { return join(NULL, 0); }

@@ -1,5 +1,6 @@
 // The exec host: the worker of the runtime exec. It runs one program for each request (Runtime/exec/README.md) and is
 // entered in the launcher's child without an exec, so that it shares the launcher's memory. One thread, one loop.
+// With the contract channel it becomes the function's program instead, which is the worker from then on.
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,6 +23,8 @@ enum { HANDLER_MAX = 256, CHILDREN_MAX = 16384 };
 
 struct host {
     char handler[HANDLER_MAX];
+    // Whether the program speaks the worker channel itself (contract channel).
+    bool is_channel;
     unsigned concurrency;
     bool is_draining;
     uint64_t last_request;
@@ -240,7 +243,15 @@ _Noreturn static void run(struct host *h) {
     }
 }
 
-_Noreturn static void init_failed(const char *type, const char *message) {
+static void say_hello(void) {
+    const uint32_t version = PROTOCOL_VERSION;
+    frames_send(FRAME_HELLO, 0, NULL, &version, sizeof version);
+    frames_flush();
+}
+
+_Noreturn static void init_failed(const struct host *h, const char *type, const char *message) {
+    // In place of a program that can't say it.
+    if (h->is_channel) say_hello();
     unsigned char error[ERROR_MESSAGE_MAX + 64];
     frames_send(FRAME_INIT_FAILED, 0, NULL, error, put_error(error, type, message));
     frames_flush();
@@ -249,29 +260,30 @@ _Noreturn static void init_failed(const char *type, const char *message) {
 
 // The handler must be a file of the package: found below it, and through no link that leads out (openat2(2), Linux
 // 5.6). It is executed by its path later, because a script's interpreter must be able to open it.
-static void check_handler(const char *handler) {
+static void check_handler(const struct host *h) {
+    const char *handler = h->handler + 2;
     char message[HANDLER_MAX + 160];
     struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
     int file = (int)syscall(SYS_openat2, AT_FDCWD, handler, &how, sizeof how);
     if (file < 0 && (errno == EXDEV || errno == ELOOP)) {
         snprintf(message, sizeof message, "'%s' leads out of the package; put the program itself into it", handler);
-        init_failed("Exec.HandlerNotInPackage", message);
+        init_failed(h, "Exec.HandlerNotInPackage", message);
     }
     if (file < 0) {
         snprintf(message, sizeof message, "'%s' can't be opened in the package: %s", handler, strerror(errno));
-        init_failed("Exec.HandlerNotFound", message);
+        init_failed(h, "Exec.HandlerNotFound", message);
     }
     struct stat about;
     if (fstat(file, &about) < 0 || !S_ISREG(about.st_mode)) {
         snprintf(message, sizeof message, "'%s' is not a file; name the program to run", handler);
-        init_failed("Exec.HandlerNotFound", message);
+        init_failed(h, "Exec.HandlerNotFound", message);
     }
     close(file);
     if (access(handler, X_OK) < 0) {
         snprintf(
             message, sizeof message, "'%s' can't be executed: %s; run chmod +x on it before you deploy", handler,
             strerror(errno));
-        init_failed("Exec.HandlerNotExecutable", message);
+        init_failed(h, "Exec.HandlerNotExecutable", message);
     }
 }
 
@@ -286,6 +298,8 @@ static void set_up(struct host *h, const struct frame *frame) {
         if (field_is(&field, "handler")) {
             if (field.value_length + 3 > sizeof h->handler) protocol_error("the handler's path is too long");
             snprintf(h->handler, sizeof h->handler, "./%.*s", (int)field.value_length, field.value);
+        } else if (field_is(&field, "contract")) {
+            h->is_channel = field.value_length == 7 && memcmp(field.value, "channel", 7) == 0;
         } else if (field_is(&field, "concurrency") && field.value_length < 6) {
             char number[8];
             snprintf(number, sizeof number, "%.*s", (int)field.value_length, field.value);
@@ -297,8 +311,25 @@ static void set_up(struct host *h, const struct frame *frame) {
     char name[16];
     snprintf(name, sizeof name, "taibai:%.8s", environment_function());
     prctl(PR_SET_NAME, name);
-    check_handler(h->handler + 2);
-    frames_send(FRAME_READY, 0, NULL, NULL, 0);
+    if (!h->is_channel) say_hello();
+    check_handler(h);
+}
+
+// The program takes this process over: what it is limited to stays as it is, descriptors 0 to 3 stay open, signals are
+// at their defaults. The server waits for its hello and ready.
+_Noreturn static void hand_over(const struct host *h) {
+    char *arguments[] = {(char *)h->handler, NULL};
+    char **environment = environment_of_worker();
+    if (!environment) protocol_error("no memory for the environment");
+    fcntl(WORKER_CHANNEL, F_SETFD, 0);
+    execve(h->handler, arguments, environment);
+    char message[HANDLER_MAX + 160];
+    const char *reason = strerror(errno);
+    // The file itself is there.
+    if (errno == ENOENT) reason = "the interpreter or loader that it names is not there; link it with -static";
+    if (errno == ENOEXEC) reason = "it is no program for this machine, and does not begin with #!";
+    snprintf(message, sizeof message, "'%s' can't be executed: %s", h->handler + 2, reason);
+    init_failed(h, "Exec.StartError", message);
 }
 
 static void watch_children(struct host *h) {
@@ -309,29 +340,22 @@ static void watch_children(struct host *h) {
     // A program that does not read its input is no reason to end.
     signal(SIGPIPE, SIG_IGN);
     h->signals = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (h->signals < 0) init_failed("Exec.StartError", "signalfd failed");
+    if (h->signals < 0) init_failed(h, "Exec.StartError", "signalfd failed");
     // What programs leave behind comes to us and not to the launcher.
-    if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0) init_failed("Exec.StartError", "PR_SET_CHILD_SUBREAPER failed");
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0) init_failed(h, "Exec.StartError", "PR_SET_CHILD_SUBREAPER failed");
 }
 
 /// The whole life of a worker of the runtime exec. Standard descriptors, channel and limits are in place.
 _Noreturn void taibai_exec_host(void) {
     static struct host the_host;
     struct host *h = &the_host;
-    const uint32_t version = PROTOCOL_VERSION;
-    fcntl(WORKER_CHANNEL, F_SETFD, FD_CLOEXEC);
-    frames_send(FRAME_HELLO, 0, NULL, &version, sizeof version);
-    frames_flush();
     h->concurrency = 1;
-    watch_children(h);
     struct frame frame;
-    while (!frames_next(&frame)) {
-        struct pollfd channel = {.fd = WORKER_CHANNEL, .events = POLLIN};
-        poll(&channel, 1, -1);
-        if (!frames_receive()) leave(h);
-    }
+    if (!frames_receive_one(&frame)) leave(h);
     set_up(h, &frame);
-    while (frames_next(&frame)) handle(h, &frame);
-    advance(h);
+    if (h->is_channel) hand_over(h);
+    fcntl(WORKER_CHANNEL, F_SETFD, FD_CLOEXEC);
+    watch_children(h);
+    frames_send(FRAME_READY, 0, NULL, NULL, 0);
     run(h);
 }

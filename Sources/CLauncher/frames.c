@@ -36,6 +36,21 @@ bool frames_receive(void) {
     return count > 0;
 }
 
+/// Waits for one frame, and takes nothing of what comes behind it: that may be for a program which takes the channel
+/// over. False: the server has closed the channel.
+bool frames_receive_one(struct frame *frame) {
+    while (!frames_next(frame)) {
+        size_t available = received_end - received_start;
+        uint32_t length = 0;
+        if (available >= HEADER_SIZE) memcpy(&length, received + received_start, 4);
+        ssize_t count = recv(WORKER_CHANNEL, received + received_end, HEADER_SIZE + length - available, 0);
+        if (count < 0 && errno == EINTR) continue;
+        if (count <= 0) return false;
+        received_end += (size_t)count;
+    }
+    return true;
+}
+
 /// The next whole frame, if there is one; its body is valid until the next `frames_receive`.
 bool frames_next(struct frame *frame) {
     const unsigned char *start = received + received_start;

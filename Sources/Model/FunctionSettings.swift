@@ -6,6 +6,8 @@ public enum Contract: String, Sendable, CaseIterable {
     case lambda
     /// One process a request: body on standard input, answer on standard output (runtime exec).
     case exec
+    /// A program that stays and speaks the worker channel itself (runtime exec).
+    case channel
 }
 
 /// Language support that turns a package into a worker.
@@ -20,7 +22,12 @@ public enum RuntimeName: String, Sendable, CaseIterable {
         case .exec: .exec
         }
     }
-    public var contracts: [Contract] { [defaultContract] }
+    public var contracts: [Contract] {
+        switch self {
+        case .python3: [.lambda]
+        case .exec: [.exec, .channel]
+        }
+    }
 }
 
 /// How far a worker is shut away from the machine. Later cases are weaker.
@@ -58,7 +65,7 @@ public struct FunctionSettings: Hashable, Sendable {
     /// Executions that may wait for a worker. 1 … 1,000,000; nil means 100 for each worker allowed, at least 100.
     public var queueLengthMaxSetting: Int?
     /// Body of a request, and of an answer that is not streamed; nil means 6 MiB for `lambda` (AWS Lambda's limit for
-    /// synchronous payloads) and 1 GiB for `exec`, which streams. 1 B … 64 GiB.
+    /// synchronous payloads) and 1 GiB for `exec` and `channel`, which stream. 1 B … 64 GiB.
     public var bodyMaxSetting: ByteCount?
     /// How long an idle worker stays. 1 s … 24 h; nil: learned from how long callers stay away, 10 s … 10 min.
     public var idleTimeout: Duration?
@@ -125,7 +132,7 @@ public struct FunctionSettings: Hashable, Sendable {
         if let bodyMaxSetting { return bodyMaxSetting }
         switch contract {
         case .lambda: return .mebibytes(6)
-        case .exec: return .mebibytes(1 << 10)
+        case .exec, .channel: return .mebibytes(1 << 10)
         }
     }
 }

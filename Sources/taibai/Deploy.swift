@@ -93,7 +93,7 @@ struct DeploySettings: ParsableArguments {
     @Option(help: "python3: module.function; exec: the program inside the package.")
     var handler: String?
 
-    @Option(help: "How the handler is called: lambda, exec. (default: what the runtime prefers)")
+    @Option(help: "How the handler is called: lambda, exec or channel. (default: what the runtime prefers)")
     var contract: String?
 
     @Option(help: "Memory of a worker, such as 256MiB.")

@@ -60,7 +60,8 @@ import Testing
                     "Http_Method": "PUT", "Http_Path": "/a%20b/%C3%BC", "Http_Query": "x=%41&y",
                     "Http_Content_Length": "3", "Http_Host": "localhost:8080",
                     "TAIBAI_EXECUTION_ID": "id-1", "TAIBAI_FUNCTION": "hello", "TAIBAI_VERSION": "7",
-                    "TAIBAI_TRIGGER": "job:nightly",
+                    "TAIBAI_TRIGGER": "job:nightly", "TAIBAI_CONCURRENCY": "1", "TAIBAI_MEMORY": "134217728",
+                    "TAIBAI_TIMEOUT_MS": "30000", "TAIBAI_BODY_MAX": "6291456",
                 ])
         }
     }

@@ -136,6 +136,18 @@ import Testing
         }
     }
 
+    @Test func `runtime exec speaks exec unless the function says channel`() throws {
+        var settings = FunctionSettings(name: try FunctionName("fast"), runtime: .exec, handler: "worker")
+        #expect(settings.contract == .exec)
+        settings.contract = .channel
+        #expect(throws: Never.self) { try settings.check() }
+        #expect(settings.bodyMax == .mebibytes(1024))
+        settings.contract = .lambda
+        #expect(throws: SettingError(key: "contract", reason: "runtime exec speaks exec, channel, not lambda")) {
+            try settings.check()
+        }
+    }
+
     @Test(arguments: ["1A", "A-B", "", "A=B", "Ä"])
     func `a variable's name has letters, digits and underscores`(key: String) throws {
         let settings = try settings { $0.environment = [key: "1"] }
