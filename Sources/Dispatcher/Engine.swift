@@ -9,19 +9,13 @@ public import EventLoop
 public struct Recorder {
     /// Keeps the record of an execution whose caller has been answered; may be late, may be lost.
     public let append: (ExecutionRecord) -> Void
-    /// Keeps the record of an execution that was promised to be kept.
-    public let finish: (ExecutionRecord) -> Void
-    /// Makes an execution durable, then tells: nil once it is committed.
-    public let enqueue: (PromisedExecution, @escaping (Problem?) -> Void) -> Void
+    /// Keeps what was promised.
+    public let promises: PromiseLedger
     public let log: LogSink
 
-    public init(
-        append: @escaping (ExecutionRecord) -> Void, finish: @escaping (ExecutionRecord) -> Void,
-        enqueue: @escaping (PromisedExecution, @escaping (Problem?) -> Void) -> Void, log: @escaping LogSink
-    ) {
+    public init(append: @escaping (ExecutionRecord) -> Void, promises: PromiseLedger, log: @escaping LogSink) {
         self.append = append
-        self.finish = finish
-        self.enqueue = enqueue
+        self.promises = promises
         self.log = log
     }
 }
@@ -36,12 +30,13 @@ public final class Engine {
     private let source: WorkerSource
     private let isolation: IsolationLevel
     let recorder: Recorder
-    private var random: any RandomNumberGenerator
+    var random: any RandomNumberGenerator
     private var pools: [VersionKey: Pool] = [:]
     /// Pools of versions that nobody calls any more, until their last worker has gone.
     private var leaving: [Pool] = []
     private var onDrained: (() -> Void)?
     var backlog = Backlog()
+    let promises = PromiseState()
     public private(set) var catalog: Catalog
     public private(set) var isDraining = false
 
@@ -186,6 +181,7 @@ public final class Engine {
     /// Takes nothing new, lets everything in hand finish, and tells when the last worker has gone.
     public func drain(then: @escaping () -> Void) {
         isDraining = true
+        endWaits()
         onDrained = then
         for (key, pool) in poolsInOrder { letGo(key, pool) }
         tellDrained()
@@ -218,13 +214,7 @@ extension Engine: ExecutionObserver {
             if mustBeRecorded(call, outcome) || pool?.takesRecord() ?? true { recorder.append(record(call, outcome)) }
             return
         }
-        // What the shutdown cut off was promised to somebody: it stays queued, and runs after the restart. So does what
-        // never began.
-        if case .problem(let problem) = outcome {
-            if isDraining, problem.code.isShutdown { return }
-            if problem.isTurningAway(call.cost) { return }
-        }
-        recorder.finish(record(call, outcome))
+        promiseEnded(record(call, outcome))
     }
 
     /// Whether somebody will want to know what happened, however many others there are.
@@ -258,9 +248,4 @@ extension Engine: ExecutionObserver {
         }
         return record
     }
-}
-
-extension ProblemCode {
-    /// Whether it can be the shutdown's doing rather than the execution's own.
-    fileprivate var isShutdown: Bool { self == .draining || self == .workerExited }
 }

@@ -6,6 +6,7 @@ import Model
 enum ManifestKey: String, CaseIterable {
     case name, runtime, handler, contract, memory, timeout, concurrency, min, max, queueLengthMax, bodyMax, idleTimeout
     case env, isolation, egress, lifetime, tmp, processes, secrets, secretEnv, description, showErrors
+    case retries, retryDelay, maxAge, keepResult, onSuccess, onFailure
 
     /// Whether its value is a list of texts; one text with commas between them means the same.
     var isList: Bool { self == .egress || self == .secrets }
@@ -18,13 +19,14 @@ enum ManifestKey: String, CaseIterable {
         case .handler: "module.function such as main.handler (python3), or the path of a program (exec)"
         case .contract: Self.words(Contract.allCases)
         case .memory, .bodyMax, .tmp: "a size with its unit, such as 128MiB"
-        case .timeout, .idleTimeout: "a duration with its unit, such as 30s or 1m30s"
-        case .concurrency, .min, .max, .queueLengthMax, .processes: "a whole number, such as 4"
+        case .timeout, .idleTimeout, .retryDelay, .maxAge, .keepResult: "a duration with its unit, such as 30s or 1m30s"
+        case .concurrency, .min, .max, .queueLengthMax, .processes, .retries: "a whole number, such as 4"
         case .env: "a mapping of names to values, such as LEVEL: debug"
         case .isolation: Self.words(IsolationLevel.allCases)
         case .egress: "none, open or a list of host:port, such as [api.example.com:443]"
         case .lifetime: Self.words(WorkerLifetime.allCases)
         case .secrets: "a list of secrets' names, such as [DB_PASSWORD]"
+        case .onSuccess, .onFailure: "function:NAME or http://HOST/PATH"
         case .description: "a text"
         case .showErrors, .secretEnv: "true or false"
         }
@@ -45,6 +47,8 @@ enum ManifestKey: String, CaseIterable {
         "idle_timeout": .idleTimeout, "deadline": .timeout, "show_errors": .showErrors, "showserrors": .showErrors,
         "title": .description, "sandbox": .isolation, "network": .egress, "outbound": .egress, "reuse": .lifetime,
         "tmpsize": .tmp, "scratch": .tmp, "disk": .tmp, "ephemeralstorage": .tmp, "pids": .processes,
+        "attempts": .retries, "maxretries": .retries, "maximumretryattempts": .retries, "backoff": .retryDelay,
+        "maximumeventage": .maxAge, "ageMax": .maxAge, "on_success": .onSuccess, "on_failure": .onFailure,
         "pidsmax": .processes, "threads": .processes, "secretsenv": .secretEnv, "secret_env": .secretEnv,
     ]
 
