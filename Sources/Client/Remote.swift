@@ -68,6 +68,9 @@ public struct RemoteExecution: Sendable {
     public var responseStatus: Int? { json["responseStatus"]?.int }
     public var createdAt: WallTime? { json.time("createdAt") }
     public var endedAt: WallTime? { json.time("endedAt") }
+    /// Of a promised one: runs that have begun.
+    public var attempts: Int? { json["attempts"]?.int }
+    public var nextAttemptAt: WallTime? { json.time("nextAttemptAt") }
     public var problemCode: String? { json["problem"]?["code"]?.string }
     public var problemDetail: String? { json["problem"]?["detail"]?.string }
     public var functionError: JSON? { json["problem"]?["functionError"] }

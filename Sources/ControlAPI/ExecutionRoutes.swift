@@ -9,7 +9,9 @@ extension ControlDoor {
     var executionRoutes: [Route] {
         [
             Route("GET", "v1/executions", "list executions, newest first") { [unowned self] in listExecutions($0) },
-            Route("GET", "v1/executions/*", "describe an execution") { [unowned self] in describeExecution($0) },
+            Route("GET", "v1/executions/*", "describe an execution; ?wait=30s waits for its end") { [unowned self] in
+                describeExecution($0)
+            },
             Route("GET", "v1/executions/*/log", "read an execution's log") { [unowned self] in readLog($0) },
         ]
     }
@@ -18,7 +20,7 @@ extension ControlDoor {
         let exchange = request.exchange
         exchange.attempt { () throws(Problem) in
             let query = request.query
-            try query.require(only: ["function", "status", "trigger", "before", "after", "limit"])
+            try query.require(only: ["function", "status", "trigger", "since", "until", "before", "after", "limit"])
             var filter = ExecutionFilter()
             if let text = query["function"] { filter.function = try reference(text).name }
             if let text = query["status"] {
@@ -29,6 +31,8 @@ extension ControlDoor {
                 filter.status = status
             }
             filter.triggerPrefix = query["trigger"]
+            filter.since = try query.time("since")
+            filter.until = try query.time("until")
             if let text = query["before"] { filter.after = try executionID(text) }
             let newerThan = try query["after"].map { (text) throws(Problem) in try executionID(text) }
             filter.limit = try query.number("limit", in: 1...StoreLimit.pageRowsMax, else: 50)
@@ -37,14 +41,6 @@ extension ControlDoor {
                     let records = newerThan.map { id in page.records.filter { $0.id > id } } ?? page.records
                     return ["executions": records.map { ExecutionView($0) }]
                 }
-            }
-        }
-    }
-
-    private func describeExecution(_ request: RouteRequest) {
-        request.exchange.attempt { () throws(Problem) in
-            store.execution(try executionID(request.words[0])) { result in
-                request.exchange.answer(result) { ExecutionView($0) }
             }
         }
     }

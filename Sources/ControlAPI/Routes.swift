@@ -66,6 +66,25 @@ struct QueryItems {
         return value
     }
 
+    /// - Throws: ``Problem`` `bad-request` naming the parameter and the range.
+    func duration(_ name: String, in range: ClosedRange<Duration>) throws(Problem) -> Duration? {
+        guard let text = self[name] else { return nil }
+        guard let value = DurationText.parse(text), range.contains(value) else {
+            let bounds = "\(DurationText.format(range.lowerBound)) to \(DurationText.format(range.upperBound))"
+            throw Problem(.badRequest, "\(name) must be a duration from \(bounds), such as 30s, not '\(text)'")
+        }
+        return value
+    }
+
+    /// - Throws: ``Problem`` `bad-request` naming the parameter.
+    func time(_ name: String) throws(Problem) -> WallTime? {
+        guard let text = self[name] else { return nil }
+        guard let time = WallTime(iso8601: text) else {
+            throw Problem(.badRequest, "\(name) must be an instant such as 2026-12-01T08:00:00Z, not '\(text)'")
+        }
+        return time
+    }
+
     /// - Throws: ``Problem`` `bad-request` for a parameter that is not in `known`.
     func require(only known: [String]) throws(Problem) {
         for (name, _) in items where !known.contains(name) {

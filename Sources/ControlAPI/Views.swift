@@ -97,10 +97,14 @@ struct ExecutionView: Encodable {
     @Nullable var limits: String?
     @Nullable var responseStatus: Int?
     @Nullable var problem: ProblemView?
+    let attempts: Int
+    @Nullable var nextAttemptAt: String?
     let createdAt: String
     @Nullable var endedAt: String?
 
     init(_ record: ExecutionRecord) {
+        attempts = record.attempts
+        nextAttemptAt = record.dueAt?.iso8601
         id = record.id.description
         function = record.function.text
         version = record.version.value

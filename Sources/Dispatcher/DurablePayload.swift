@@ -32,12 +32,25 @@ public struct PromisedExecution: Hashable, Sendable {
     /// ``DurablePayload/encoded``.
     public let payload: [UInt8]
     public let createdAt: WallTime
+    public var terms: PromiseTerms
+    public var standing: PromiseStanding
+    /// When it is to begin; nil: as soon as there is room.
+    public var dueAt: WallTime?
 
-    public init(id: ExecutionID, version: VersionKey, trigger: Trigger, payload: [UInt8], createdAt: WallTime) {
+    public init(
+        id: ExecutionID, version: VersionKey, trigger: Trigger, payload: [UInt8], createdAt: WallTime,
+        terms: PromiseTerms? = nil, standing: PromiseStanding = PromiseStanding(), dueAt: WallTime? = nil
+    ) {
         self.id = id
         self.version = version
         self.trigger = trigger
         self.payload = payload
         self.createdAt = createdAt
+        self.terms = terms ?? .standard(for: trigger)
+        self.standing = standing
+        self.dueAt = dueAt
     }
+
+    /// From when on its age counts.
+    public var since: WallTime { max(createdAt, terms.startsAt ?? createdAt) }
 }

@@ -9,19 +9,13 @@ public import EventLoop
 public struct Recorder {
     /// Keeps the record of an execution whose caller has been answered; may be late, may be lost.
     public let append: (ExecutionRecord) -> Void
-    /// Keeps the record of an execution that was promised to be kept.
-    public let finish: (ExecutionRecord) -> Void
-    /// Makes an execution durable, then tells: nil once it is committed.
-    public let enqueue: (PromisedExecution, @escaping (Problem?) -> Void) -> Void
+    /// Keeps what was promised.
+    public let promises: PromiseLedger
     public let log: LogSink
 
-    public init(
-        append: @escaping (ExecutionRecord) -> Void, finish: @escaping (ExecutionRecord) -> Void,
-        enqueue: @escaping (PromisedExecution, @escaping (Problem?) -> Void) -> Void, log: @escaping LogSink
-    ) {
+    public init(append: @escaping (ExecutionRecord) -> Void, promises: PromiseLedger, log: @escaping LogSink) {
         self.append = append
-        self.finish = finish
-        self.enqueue = enqueue
+        self.promises = promises
         self.log = log
     }
 }
@@ -38,12 +32,13 @@ public final class Engine {
     private let source: WorkerSource
     private let isolation: IsolationLevel
     let recorder: Recorder
-    private var random: any RandomNumberGenerator
+    var random: any RandomNumberGenerator
     var pools: [VersionKey: Pool] = [:]
     /// Pools of versions that are deleted, and all of them when the server stops, until their last worker has gone.
     private var leaving: [Pool] = []
     private var onDrained: (() -> Void)?
     var backlog = Backlog()
+    let promises = PromiseState()
     public private(set) var catalog: Catalog
     /// New versions whose workers are being started while the version before still serves.
     var handovers: [VersionKey: Handover] = [:]
@@ -202,6 +197,7 @@ public final class Engine {
     /// Takes nothing new, lets everything in hand finish, and tells when the last worker has gone.
     public func drain(then: @escaping () -> Void) {
         isDraining = true
+        endWaits()
         onDrained = then
         if let warmTimer { timers.cancel(warmTimer) }
         warmTimer = nil
@@ -237,13 +233,7 @@ extension Engine: ExecutionObserver {
             if mustBeRecorded(call, outcome) || pool?.takesRecord() ?? true { recorder.append(record(call, outcome)) }
             return
         }
-        // What the shutdown cut off was promised to somebody: it stays queued, and runs after the restart. So does what
-        // never began.
-        if case .problem(let problem) = outcome {
-            if isDraining, problem.code.isShutdown { return }
-            if problem.isTurningAway(call.cost) { return }
-        }
-        recorder.finish(record(call, outcome))
+        promiseEnded(record(call, outcome))
     }
 
     /// Whether somebody will want to know what happened, however many others there are.
@@ -277,9 +267,4 @@ extension Engine: ExecutionObserver {
         }
         return record
     }
-}
-
-extension ProblemCode {
-    /// Whether it can be the shutdown's doing rather than the execution's own.
-    fileprivate var isShutdown: Bool { self == .draining || self == .workerExited }
 }

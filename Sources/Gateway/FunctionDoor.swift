@@ -8,13 +8,13 @@ internal import WorkerPool
 
 /// Turns HTTP requests into executions. On the loop's thread.
 public final class FunctionDoor {
-    /// Body of an asynchronous request, which is stored: 6 MiB, as for synchronous ones of the `lambda` contract.
-    public static let asyncBodyBytesMax = 6 << 20
+    /// Body of an asynchronous request, which is stored: 50 MiB, or the function's `bodyMax` where that is less.
+    public static let asyncBodyBytesMax = 50 << 20
     private static let rootPath: ArraySlice<UInt8> = [UInt8(ascii: "/")]
     static let callPrefix = "/function/".utf8.count
     static let asyncPrefix = "/async-function/".utf8.count
 
-    private let engine: Engine
+    let engine: Engine
 
     public init(engine: Engine) { self.engine = engine }
 
@@ -59,7 +59,7 @@ public final class FunctionDoor {
             .start(version, trigger: trigger, fields: fields(of: exchange, path: path))
     }
 
-    private func resolve(
+    func resolve(
         _ path: ArraySlice<UInt8>, prefix: Int
     ) throws(Problem) -> (version: FunctionVersion, rest: ArraySlice<UInt8>) {
         let found: FunctionPath
@@ -73,7 +73,7 @@ public final class FunctionDoor {
     }
 
     /// What the worker is told of the request: our own fields first, then the caller's headers.
-    private func fields(of exchange: Exchange, path: ArraySlice<UInt8>) -> FieldList {
+    func fields(of exchange: Exchange, path: ArraySlice<UInt8>) -> FieldList {
         let head = exchange.head
         let bytes = head.bytes
         let span = bytes.span
@@ -90,48 +90,5 @@ public final class FunctionDoor {
                 value: span.extracting(head.valueRange(ofField: index)))
         }
         return fields
-    }
-}
-
-// Asynchronous calls.
-extension FunctionDoor {
-    /// Takes the whole body, commits the execution, answers 202.
-    private func accept(_ exchange: Exchange, _ path: ArraySlice<UInt8>, prefix: Int) {
-        guard exchange.head.method == .post else {
-            return exchange.answer(
-                Problem(.methodNotAllowed, "an asynchronous call is a POST"), headers: Self.allow("POST"))
-        }
-        do throws(Problem) {
-            let (version, rest) = try resolve(path, prefix: prefix)
-            promise(exchange, version, path: Array(rest))
-        } catch {
-            exchange.answer(error)
-        }
-    }
-
-    /// Accepts an execution for which the caller does not wait; also for the control API.
-    public func promise(_ exchange: Exchange, _ version: FunctionVersion, path: [UInt8]) {
-        let fields = fields(of: exchange, path: path[...])
-        exchange.collectBody(max: min(Self.asyncBodyBytesMax, version.settings.bodyMax.bytes)) { [engine] body in
-            let id = engine.makeID()
-            let execution = PromisedExecution(
-                id: id, version: version.key, trigger: .async,
-                payload: DurablePayload(fields: fields, body: body).encoded, createdAt: engine.now)
-            engine.enqueue(execution) { problem in
-                guard !exchange.isOver else { return }
-                if let problem { return exchange.answer(problem) }
-                var headers = ResponseHeaders()
-                headers.addOwn("Content-Type", "application/json")
-                headers.addOwn("Location", "/v1/executions/\(id)")
-                headers.addOwn("X-Execution-Id", id.description)
-                exchange.respond(status: 202, headers: headers, body: Array("{\"id\":\"\(id)\"}".utf8))
-            }
-        }
-    }
-
-    static func allow(_ methods: String) -> ResponseHeaders {
-        var headers = ResponseHeaders()
-        headers.addOwn("Allow", methods)
-        return headers
     }
 }

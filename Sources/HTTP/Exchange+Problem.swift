@@ -69,23 +69,5 @@ public enum ProblemText {
         return text
     }
 
-    /// A JSON string. Source: RFC 8259 §7.
-    static func quote(_ value: String, into text: inout [UInt8]) {
-        text.append(UInt8(ascii: "\""))
-        for byte in value.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-                text.append(UInt8(ascii: "\\"))
-                text.append(byte)
-            case UInt8(ascii: "\n"): text.append(contentsOf: "\\n".utf8)
-            case 0..<0x20:
-                let digits = Array("0123456789abcdef".utf8)
-                text.append(contentsOf: "\\u00".utf8)
-                text.append(digits[Int(byte >> 4)])
-                text.append(digits[Int(byte & 15)])
-            default: text.append(byte)
-            }
-        }
-        text.append(UInt8(ascii: "\""))
-    }
+    private static func quote(_ value: String, into text: inout [UInt8]) { JSONText.quote(value, into: &text) }
 }

@@ -6,7 +6,7 @@ import Model
 enum ManifestKey: String, CaseIterable {
     case name, runtime, handler, contract, memory, timeout, concurrency, min, max, queueLengthMax, bodyMax, idleTimeout
     case maxUses, maxAge, warm, env, isolation, egress, lifetime, tmp, processes, secrets, secretEnv, description
-    case showErrors
+    case showErrors, retries, retryDelay, maxEventAge, keepResult, onSuccess, onFailure
 
     /// Whether its value is a list of texts; one text with commas between them means the same.
     var isList: Bool { self == .egress || self == .secrets || self == .warm }
@@ -22,14 +22,16 @@ enum ManifestKey: String, CaseIterable {
         case .handler: "module.function such as main.handler (python3), or the path of a program (exec)"
         case .contract: Self.words(Contract.allCases)
         case .memory, .bodyMax, .tmp: "a size with its unit, such as 128MiB"
-        case .timeout, .idleTimeout, .maxAge: "a duration with its unit, such as 30s or 1m30s"
-        case .concurrency, .min, .max, .queueLengthMax, .processes, .maxUses: "a whole number, such as 4"
+        case .timeout, .idleTimeout, .maxAge, .retryDelay, .maxEventAge, .keepResult:
+            "a duration with its unit, such as 30s or 1m30s"
+        case .concurrency, .min, .max, .queueLengthMax, .processes, .maxUses, .retries: "a whole number, such as 4"
         case .warm: "a list of CRON for DURATION [keep N], such as [0 8 * * 1-5 for 10h keep 2]"
         case .env: "a mapping of names to values, such as LEVEL: debug"
         case .isolation: Self.words(IsolationLevel.allCases)
         case .egress: "none, open or a list of host:port, such as [api.example.com:443]"
         case .lifetime: Self.words(WorkerLifetime.allCases)
         case .secrets: "a list of secrets' names, such as [DB_PASSWORD]"
+        case .onSuccess, .onFailure: "function:NAME or http://HOST/PATH"
         case .description: "a text"
         case .showErrors, .secretEnv: "true or false"
         }
@@ -50,9 +52,10 @@ enum ManifestKey: String, CaseIterable {
         "idle_timeout": .idleTimeout, "deadline": .timeout, "show_errors": .showErrors, "showserrors": .showErrors,
         "title": .description, "sandbox": .isolation, "network": .egress, "outbound": .egress, "reuse": .lifetime,
         "tmpsize": .tmp, "scratch": .tmp, "disk": .tmp, "ephemeralstorage": .tmp, "pids": .processes,
+        "attempts": .retries, "maxretries": .retries, "maximumretryattempts": .retries, "backoff": .retryDelay,
+        "maximumeventage": .maxEventAge, "eventage": .maxEventAge, "on_success": .onSuccess, "on_failure": .onFailure,
         "pidsmax": .processes, "maxrequests": .maxUses, "max_requests": .maxUses, "maxlifetime": .maxAge,
-        "max_age": .maxAge, "max_uses": .maxUses, "prewarm": .warm, "schedule": .warm,
-        "threads": .processes, "secretsenv": .secretEnv, "secret_env": .secretEnv,
+        "max_age": .maxAge, "max_uses": .maxUses, "prewarm": .warm, "threads": .processes, "secretsenv": .secretEnv, "secret_env": .secretEnv,
     ]
 
     /// What to say about a key that is none.

@@ -59,6 +59,7 @@ struct SettingsDraft {
         settings.warmWindows = try warmWindows()
         try set(.description, \.description, of: &settings) { $0 }
         try set(.showErrors, \.showsErrors, of: &settings, Self.flag)
+        try setPromise(of: &settings)
         settings.environment = environment
         do throws(SettingError) {
             try settings.check()
@@ -67,6 +68,15 @@ struct SettingsDraft {
             throw ManifestError(place ?? .none, key: error.key, error.reason)
         }
         return settings
+    }
+
+    private func setPromise(of settings: inout FunctionSettings) throws(ManifestError) {
+        try setOptional(.retries, \.promise.retries, of: &settings, Self.number)
+        try setOptional(.retryDelay, \.promise.retryDelay, of: &settings, DurationText.parse)
+        try setOptional(.maxEventAge, \.promise.ageMax, of: &settings, DurationText.parse)
+        try setOptional(.keepResult, \.promise.resultKept, of: &settings, DurationText.parse)
+        try setOptional(.onSuccess, \.promise.onSuccess, of: &settings) { try? Destination($0) }
+        try setOptional(.onFailure, \.promise.onFailure, of: &settings) { try? Destination($0) }
     }
 
     private func egress() throws(ManifestError) -> Egress? {

@@ -95,7 +95,7 @@ public struct ExecutionRecord: Hashable, Sendable {
     public let trigger: Trigger
     public var status: ExecutionStatus
     public var cost: ExecutionCost
-    public let createdAt: WallTime
+    public var createdAt: WallTime
     public var endedAt: WallTime?
     /// The HTTP status of the answer, when there was one.
     public var responseStatus: Int?
@@ -103,6 +103,10 @@ public struct ExecutionRecord: Hashable, Sendable {
     public var problem: Problem?
     /// Of the worker that ran it, or would have; nil in records of releases that did not keep it.
     public var confinement: Confinement?
+    /// Of a promised execution: runs that have begun.
+    public var attempts = 0
+    /// Of a promised execution that waits for its instant: a delayed start, or the next attempt.
+    public var dueAt: WallTime?
 
     public init(
         id: ExecutionID, function: FunctionName, version: VersionNumber, trigger: Trigger, status: ExecutionStatus,

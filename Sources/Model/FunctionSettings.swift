@@ -95,6 +95,8 @@ public struct FunctionSettings: Hashable, Sendable {
     /// Whether error type and message of a function that raised are shown to the caller.
     public var showsErrors: Bool
     public var description: String
+    /// Retries, callbacks and results of its promised executions.
+    public var promise = PromiseSettings()
 
     public init(name: FunctionName, runtime: RuntimeName, handler: String) {
         self.name = name
@@ -206,6 +208,7 @@ extension FunctionSettings {
             lifetime == .warm || concurrency == 1, "lifetime",
             "fresh workers take one execution, so concurrency must be 1, not \(concurrency)")
         try egress.check()
+        try promise.check()
         try checkEnvironment()
         try checkSecrets()
     }

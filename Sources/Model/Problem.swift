@@ -32,6 +32,11 @@ public enum ProblemCode: String, CaseIterable, Sendable {
     case storeUnavailable = "store-unavailable"
     case timedOut = "timed-out"
     case cancelled = "cancelled"
+    case diskFull = "disk-full"
+    case expired = "expired"
+    case keyReused = "key-reused"
+    case notCancellable = "not-cancellable"
+    case resultNotFound = "result-not-found"
     case internalFault = "internal-fault"
 
     /// The HTTP status a caller gets. Source: semantics of RFC 9110 §15.
@@ -40,15 +45,18 @@ public enum ProblemCode: String, CaseIterable, Sendable {
         case .badRequest, .invalidSchedule: 400
         case .invalidSettings, .invalidPackage, .handlerNotLoadable, .isolationUnavailable: 422
         case .unauthorized: 401
-        case .notFound, .functionNotFound, .versionNotFound, .jobNotFound, .executionNotFound, .secretNotFound: 404
+        case .notFound, .functionNotFound, .versionNotFound, .jobNotFound, .executionNotFound, .secretNotFound,
+            .resultNotFound:
+            404
         case .methodNotAllowed: 405
-        case .alreadyExists, .inUse: 409
+        case .alreadyExists, .inUse, .keyReused, .notCancellable: 409
         case .bodyTooLarge: 413
         case .queueFull: 429
         case .functionRaised, .internalFault: 500
         case .responseTooLarge, .badResponse, .workerExited, .outOfMemory, .workerProtocol: 502
         case .workerNotStarted, .secretUnavailable, .draining, .storeUnavailable: 503
-        case .timedOut: 504
+        case .timedOut, .expired: 504
+        case .diskFull: 507
         case .cancelled: 499
         }
     }
@@ -56,7 +64,7 @@ public enum ProblemCode: String, CaseIterable, Sendable {
     /// Whether the same request may succeed later without a change.
     public var isRetryable: Bool {
         switch self {
-        case .queueFull, .workerExited, .workerNotStarted, .draining, .storeUnavailable, .timedOut: true
+        case .queueFull, .workerExited, .workerNotStarted, .draining, .storeUnavailable, .timedOut, .diskFull: true
         default: false
         }
     }
@@ -94,6 +102,11 @@ public enum ProblemCode: String, CaseIterable, Sendable {
         case .storeUnavailable: "The store did not answer"
         case .timedOut: "The deadline passed"
         case .cancelled: "The execution was cancelled"
+        case .diskFull: "The disk of the data folder is full"
+        case .expired: "The execution became too old to begin"
+        case .keyReused: "The Idempotency-Key belongs to another request"
+        case .notCancellable: "The execution can't be cancelled"
+        case .resultNotFound: "There is no result"
         case .internalFault: "Taibai made a mistake"
         }
     }

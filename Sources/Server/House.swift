@@ -79,7 +79,7 @@ final class House {
                 cores: ProcessInfo.processInfo.activeProcessorCount,
                 memoryMax: options.memoryBudget ?? HostMemory.budget),
             source: workers.source,
-            isolation: isolation, random: SystemRandom(), recorder: Self.recorder(store, log))
+            isolation: isolation, random: SystemRandom(), recorder: Promising.recorder(store, log))
         let unpacker = SandboxedUnpacker(loop: loop, launcher: launchers.byLevel[isolation]!, level: isolation)
         scheduler = Scheduling.make(store: store, engine: engine, loop: loop, log: log)
         functionDoor = FunctionDoor(engine: engine)
@@ -135,27 +135,6 @@ final class House {
         }
     }
 
-    private static func recorder(_ store: Store, _ log: Logger) -> Recorder {
-        Recorder(
-            append: { store.append($0) },
-            finish: { record in
-                store.record([record]) { result in
-                    guard case .failure(let error) = result else { return }
-                    // It stays queued in the store, and runs again after a restart: at least once is the promise.
-                    log.error("record not kept", metadata: ["execution": "\(record.id)", "reason": "\(error)"])
-                }
-            },
-            enqueue: { execution, then in
-                store.enqueue([QueuedExecution(execution)]) { result in
-                    switch result {
-                    case .success: then(nil)
-                    case .failure(let error): then(error.problem)
-                    }
-                }
-            },
-            log: { store.append(logs: [$0]) })
-    }
-
     /// Opens the doors and runs until told to stop.
     func run() throws {
         announce()
@@ -169,7 +148,7 @@ final class House {
             }
         }
         warnOfUnreadableSecrets()
-        resumePromised(after: nil)
+        resumePromised()
         scheduler.start()
         engine.warmMinimums()
         sweepPackages()
@@ -217,17 +196,20 @@ final class House {
         }
     }
 
-    /// Executions that were promised before the last stop run now, page by page.
-    private func resumePromised(after: ExecutionID?) {
-        store.unfinished(limit: StoreLimit.pageRowsMax, after: after) { [self] result in
+    /// Executions that were promised before the last stop run now.
+    private func resumePromised() {
+        // Before anything is taken: a store that can't write now gives them again after the next start.
+        store.giveBackTaken { [log] result in
+            if case .failure(let error) = result {
+                log.error("promised executions can't be given back", metadata: ["reason": "\(error)"])
+            }
+        }
+        engine.resumePromises { [log] result in
             switch result {
-            case .failure(let error):
-                log.error("promised executions can't be read", metadata: ["reason": "\(error)"])
-            case .success(let page):
-                guard let last = page.last else { return }
-                log.info("resuming promised executions", metadata: ["count": "\(page.count)"])
-                for execution in page { engine.run(PromisedExecution(execution)) }
-                resumePromised(after: last.id)
+            case .failure(let problem):
+                log.error("promised executions can't be read", metadata: ["reason": "\(problem)"])
+            case .success(0): break
+            case .success(let count): log.info("resuming promised executions", metadata: ["count": "\(count)"])
             }
         }
     }
@@ -290,22 +272,6 @@ final class House {
                 loop.stop()
             }
         }
-    }
-}
-
-extension QueuedExecution {
-    init(_ execution: PromisedExecution) {
-        self.init(
-            id: execution.id, function: execution.version.name, version: execution.version.number,
-            trigger: execution.trigger, payload: execution.payload, createdAt: execution.createdAt)
-    }
-}
-
-extension PromisedExecution {
-    init(_ execution: QueuedExecution) {
-        self.init(
-            id: execution.id, version: VersionKey(name: execution.function, number: execution.version),
-            trigger: execution.trigger, payload: execution.payload, createdAt: execution.createdAt)
     }
 }
 

@@ -10,7 +10,9 @@ internal import WorkerPool
 
 enum Scheduling {
     static func make(store: Store, engine: Engine, loop: Loop, log: Logger) -> JobScheduler {
-        JobScheduler(ledger: ledger(store), functions: functions(engine), timers: loop.timers, clock: loop.clock) {
+        JobScheduler(
+            ledger: ledger(store, engine), functions: functions(engine), timers: loop.timers, clock: loop.clock
+        ) {
             switch $0 {
             case .loaded: log.info("scheduler", metadata: ["what": "\($0)"])
             case .ledgerFailed, .clockStepped, .functionMissing: log.warning("scheduler", metadata: ["what": "\($0)"])
@@ -18,7 +20,7 @@ enum Scheduling {
         }
     }
 
-    private static func ledger(_ store: Store) -> JobLedger {
+    private static func ledger(_ store: Store, _ engine: Engine) -> JobLedger {
         JobLedger(
             load: { then in store.jobs { then($0.mapError(\.problem)) } },
             create: { job, then in store.createJob(job) { then($0.problem) } },
@@ -26,7 +28,7 @@ enum Scheduling {
             delete: { id, then in store.deleteJob(id) { then($0.problem) } },
             fire: { ticks, executions, cursors, then in
                 store.fire(
-                    ticks: ticks, executions: executions.map { QueuedExecution($0.promised) },
+                    ticks: ticks, executions: executions.map { QueuedExecution($0.promised(by: engine)) },
                     cursors: cursors.map { JobCursor(job: $0.job, cursor: $0.cursor, isDone: $0.isDone) }
                 ) { then($0.mapError(\.problem)) }
             })
@@ -37,7 +39,7 @@ enum Scheduling {
             resolve: { reference in
                 Result { () throws(Problem) in try engine.catalog.resolve(reference).key }
             },
-            dispatch: { engine.run($0.promised) },
+            dispatch: { engine.run($0.promised(by: engine)) },
             warm: { reference, _ in engine.prewarm(reference) },
             coldStart: { engine.coldStart(of: $0) ?? .zero },
             makeID: { engine.makeID() })
@@ -46,7 +48,7 @@ enum Scheduling {
 
 extension DueExecution {
     /// The same as the engine and the store keep it.
-    fileprivate var promised: PromisedExecution {
+    fileprivate func promised(by engine: Engine) -> PromisedExecution {
         var list = FieldList()
         list.append(name: ":method", value: "POST".utf8)
         list.append(name: ":path", value: "/".utf8)
@@ -54,7 +56,7 @@ extension DueExecution {
         for field in fields { list.append(name: Array(field.name.utf8), value: field.value.utf8) }
         return PromisedExecution(
             id: id, version: version, trigger: trigger, payload: DurablePayload(fields: list, body: body).encoded,
-            createdAt: createdAt)
+            createdAt: createdAt, terms: engine.terms(of: version, for: trigger))
     }
 }
 

@@ -3,8 +3,13 @@
 /// What is kept of what has ended. Beyond it the oldest goes, in small steps, soon after it is too much: tables may be
 /// larger by what was written since the last look.
 public struct Retention: Hashable, Sendable {
-    /// Finished executions. Unfinished and dead ones are never pruned and do not make room.
+    /// Finished executions. Unfinished and dead ones are never pruned and do not make room, nor are promised ones
+    /// before their result is.
     public var executions = 100_000
+    /// Results of promised executions, whose records are kept as long: also those that need not expire yet.
+    public var results = 1_000_000
+    /// Bytes of these results, and of the inputs of those that failed: 1 GiB.
+    public var resultBytes: Int64 = 1 << 30
     /// Log lines.
     public var logLines = 200_000
     /// Bytes of log text: 64 MiB.

@@ -81,6 +81,22 @@ protocol StoreSession {
     func executions(_ filter: ExecutionFilter) throws -> ExecutionPage
     func execution(_ id: ExecutionID) throws -> ExecutionRecord
 
+    // Promises
+    /// - Returns: the id that is kept; another one when `key` stands for the same request already.
+    func promise(_ execution: QueuedExecution, key: IdempotencyKey?) throws -> ExecutionID
+    func began(_ marks: [BeginMark]) throws
+    /// Does nothing when the execution has ended.
+    func settle(_ settlement: PromiseSettlement) throws
+    func take(_ demand: PromiseDemand) throws -> PromisePage
+    func giveBackTaken() throws
+    /// By name.
+    func waitingFunctions() throws -> [WaitingFunction]
+    func cancel(_ id: ExecutionID, at now: WallTime, because problem: Problem) throws -> CancelAnswer
+    func redrive(_ id: ExecutionID, at now: WallTime) throws -> QueuedExecution
+    func deleteDead(_ id: ExecutionID) throws
+    func promised(_ id: ExecutionID) throws -> QueuedExecution
+    func result(of id: ExecutionID) throws -> StoredResult?
+
     // Logs
     func append(_ lines: [LogLine]) throws
     func logs(_ filter: LogFilter) throws -> [LogEntry]

@@ -12,6 +12,10 @@ public enum StoreSubject: Hashable, Sendable, CustomStringConvertible {
     case jobID(ExecutionID)
     case execution(ExecutionID)
     case secret(SecretName)
+    /// An execution that has ended as `dead`.
+    case dead(ExecutionID)
+    /// What an execution was called with.
+    case input(ExecutionID)
 
     public var description: String {
         switch self {
@@ -22,6 +26,8 @@ public enum StoreSubject: Hashable, Sendable, CustomStringConvertible {
         case .jobID(let id): "job \(id)"
         case .execution(let id): "execution \(id)"
         case .secret(let name): "secret '\(name)'"
+        case .dead(let id): "dead letter \(id)"
+        case .input(let id): "input of execution \(id)"
         }
     }
 }
@@ -52,6 +58,8 @@ public enum StoreError: Error, Hashable, Sendable, CustomStringConvertible {
     case closed
     /// The request contradicts what is stored, such as a second execution with the same id.
     case conflict(DatabaseCause)
+    /// The key stands for another request, which became the execution `by`.
+    case keyReused(key: String, by: ExecutionID)
     case alreadyExists(StoreSubject)
     case notFound(StoreSubject)
     case inUse(StoreSubject, by: String)
@@ -74,10 +82,14 @@ public enum StoreError: Error, Hashable, Sendable, CustomStringConvertible {
             "\(waiting) requests wait for the disk already; repeat the request later, or send fewer"
         case .closed: "the store is closed, because the server is shutting down"
         case .conflict(let cause): "the request contradicts what is stored: \(cause)"
+        case .keyReused(let key, let id):
+            "Idempotency-Key '\(key)' belongs to execution \(id), which had another request; send another key"
         case .alreadyExists(let subject): "\(subject) exists already"
         case .notFound(.execution(let id)):
             "there is no execution \(id): it is not known, its record was pruned, or it went well among so many that "
                 + "not all were recorded"
+        case .notFound(.input(let id)):
+            "the input of execution \(id) is not kept: it went well, it ended too long ago, or somebody waited for it"
         case .notFound(let subject): "there is no \(subject)"
         case .inUse(let subject, let user): "\(subject) is still used by \(user); change or delete that first"
         case .limitReached(let text): text
@@ -95,8 +107,10 @@ public enum StoreError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The same for a caller of the API.
     public var problem: Problem {
         switch self {
-        case .unavailable, .diskFull, .overloaded, .locked, .tooNew, .directory:
+        case .unavailable, .overloaded, .locked, .tooNew, .directory:
             Problem(.storeUnavailable, description, retryAfterSeconds: 1)
+        case .diskFull: Problem(.diskFull, description, retryAfterSeconds: 5)
+        case .keyReused: Problem(.keyReused, description)
         case .closed: Problem(.draining, description, retryAfterSeconds: 1)
         case .conflict, .alreadyExists: Problem(.alreadyExists, description)
         case .notFound(let subject): Problem(Self.missing(subject), description)
@@ -110,7 +124,7 @@ public enum StoreError: Error, Hashable, Sendable, CustomStringConvertible {
         case .function: .functionNotFound
         case .version, .alias: .versionNotFound
         case .job, .jobID: .jobNotFound
-        case .execution: .executionNotFound
+        case .execution, .dead, .input: .executionNotFound
         case .secret: .secretNotFound
         }
     }

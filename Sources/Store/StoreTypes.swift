@@ -3,29 +3,6 @@
 
 public import Model
 
-/// An execution that was promised to somebody and has not ended.
-public struct QueuedExecution: Hashable, Sendable {
-    public let id: ExecutionID
-    public let function: FunctionName
-    public let version: VersionNumber
-    public let trigger: Trigger
-    /// The body, or whatever the Dispatcher needs to make the call again; the store does not look inside.
-    public let payload: [UInt8]
-    public let createdAt: WallTime
-
-    public init(
-        id: ExecutionID, function: FunctionName, version: VersionNumber, trigger: Trigger, payload: [UInt8],
-        createdAt: WallTime
-    ) {
-        self.id = id
-        self.function = function
-        self.version = version
-        self.trigger = trigger
-        self.payload = payload
-        self.createdAt = createdAt
-    }
-}
-
 /// How far a job has come; see ``Job/cursor``.
 public struct JobCursor: Hashable, Sendable {
     public let job: ExecutionID
@@ -47,6 +24,9 @@ public struct ExecutionFilter: Hashable, Sendable {
     public var status: ExecutionStatus?
     /// The beginning of a trigger's text: `job:` for all jobs, `job:nightly` for one, `http`.
     public var triggerPrefix: String?
+    /// Only those created at or after the one, and before the other.
+    public var since: WallTime?
+    public var until: WallTime?
     /// Only executions older than this one: the last of the page before.
     public var after: ExecutionID?
     /// 1 … ``StoreLimit/pageRowsMax``; values outside are brought inside.

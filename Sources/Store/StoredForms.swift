@@ -31,6 +31,12 @@ struct StoredSettings: Codable {
     private var secretEnv: Bool?
     private var showErrors: Bool?
     private var description: String?
+    private var retries: Int?
+    private var retryDelayMilliseconds: Int64?
+    private var ageMaxMilliseconds: Int64?
+    private var resultKeptMilliseconds: Int64?
+    private var onSuccess: String?
+    private var onFailure: String?
 
     init(_ settings: FunctionSettings) {
         name = settings.name.text
@@ -59,6 +65,12 @@ struct StoredSettings: Codable {
         secretEnv = settings.exportsSecrets ? true : nil
         showErrors = settings.showsErrors ? true : nil
         description = settings.description.isEmpty ? nil : settings.description
+        retries = settings.promise.retries
+        retryDelayMilliseconds = settings.promise.retryDelay.map { $0.nanoseconds / 1_000_000 }
+        ageMaxMilliseconds = settings.promise.ageMax.map { $0.nanoseconds / 1_000_000 }
+        resultKeptMilliseconds = settings.promise.resultKept.map { $0.nanoseconds / 1_000_000 }
+        onSuccess = settings.promise.onSuccess?.description
+        onFailure = settings.promise.onFailure?.description
     }
 
     /// - Throws: ``StoreError`` `damaged` when the text is not what ``text()`` made.
@@ -103,6 +115,12 @@ struct StoredSettings: Codable {
         settings.exportsSecrets = secretEnv ?? false
         settings.showsErrors = showErrors ?? false
         settings.description = description ?? ""
+        settings.promise.retries = retries
+        settings.promise.retryDelay = retryDelayMilliseconds.map { .milliseconds($0) }
+        settings.promise.ageMax = ageMaxMilliseconds.map { .milliseconds($0) }
+        settings.promise.resultKept = resultKeptMilliseconds.map { .milliseconds($0) }
+        settings.promise.onSuccess = try onSuccess.map { try Destination($0) }
+        settings.promise.onFailure = try onFailure.map { try Destination($0) }
         return settings
     }
 }
@@ -142,6 +160,47 @@ struct StoredProblem: Codable {
                 retryAfterSeconds: stored.retryAfterSeconds, functionError: stored.functionError)
         } catch {
             throw StoreError.damaged("the problem of an execution can't be read: \(error)")
+        }
+    }
+}
+
+/// Terms as JSON; empty for those that nobody has changed.
+struct StoredTerms: Codable {
+    private var retries: Int
+    private var delayMilliseconds: Int64
+    private var ageMaxMilliseconds: Int64
+    private var startsAt: Int64?
+    private var onSuccess: String?
+    private var onFailure: String?
+    private var resultKeptMilliseconds: Int64
+    private var hops: Int
+
+    static func text(_ terms: PromiseTerms, of trigger: Trigger) throws -> String {
+        guard terms != .standard(for: trigger) else { return "" }
+        let stored = StoredTerms(
+            retries: terms.retry.retries, delayMilliseconds: terms.retry.delay.nanoseconds / 1_000_000,
+            ageMaxMilliseconds: terms.retry.ageMax.nanoseconds / 1_000_000,
+            startsAt: terms.startsAt?.milliseconds, onSuccess: terms.onSuccess?.description,
+            onFailure: terms.onFailure?.description,
+            resultKeptMilliseconds: terms.resultKept.nanoseconds / 1_000_000, hops: terms.hops)
+        return String(decoding: try JSONEncoder().encode(stored), as: UTF8.self)
+    }
+
+    static func terms(_ text: String, of trigger: Trigger) throws -> PromiseTerms {
+        guard !text.isEmpty else { return .standard(for: trigger) }
+        do {
+            let stored = try JSONDecoder().decode(StoredTerms.self, from: Data(text.utf8))
+            var terms = PromiseTerms(
+                retry: RetryPolicy(
+                    retries: stored.retries, delay: .milliseconds(stored.delayMilliseconds),
+                    ageMax: .milliseconds(stored.ageMaxMilliseconds)),
+                onSuccess: try stored.onSuccess.map { try Destination($0) },
+                onFailure: try stored.onFailure.map { try Destination($0) },
+                resultKept: .milliseconds(stored.resultKeptMilliseconds), hops: stored.hops)
+            terms.startsAt = stored.startsAt.map { WallTime(milliseconds: $0) }
+            return terms
+        } catch {
+            throw StoreError.damaged("the terms of a promised execution can't be read: \(error)")
         }
     }
 }

@@ -8,13 +8,17 @@ import Model
 /// Groups the commands about executions; alone it lists them.
 struct Executions: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "List executions, follow them, show one.",
+        abstract: "List executions, follow them, show, wait for, cancel or retry one.",
         discussion: """
               taibai executions --function hello --status failed
               taibai executions --follow
               taibai executions show 019aa5c2-7b1e-7c3d-8a55-0f6f4c1d2e3b
+              taibai executions wait $(taibai invoke hello --async)
             """,
-        subcommands: [ExecutionsList.self, ExecutionsShow.self], defaultSubcommand: ExecutionsList.self)
+        subcommands: [
+            ExecutionsList.self, ExecutionsShow.self, ExecutionsWait.self, ExecutionsResult.self, ExecutionsCancel.self,
+            ExecutionsRetry.self,
+        ], defaultSubcommand: ExecutionsList.self)
 }
 
 /// Lists executions, newest first, or follows them.
@@ -43,6 +47,17 @@ struct ExecutionsList: ParsableCommand {
 
     @Option(help: "Only those started by this: http, invoke, async, job:NAME, webhook:ID.")
     var trigger: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Only those created at this instant or later: 2026-12-01T08:00:00Z, or 1h for an hour ago.",
+            valueName: "time"), transform: Reading.pastInstant)
+    var since: WallTime?
+
+    @Option(
+        help: ArgumentHelp("Only those created before this instant.", valueName: "time"),
+        transform: Reading.pastInstant)
+    var until: WallTime?
 
     @Option(help: "How many at most.")
     var limit = 50
@@ -76,6 +91,8 @@ struct ExecutionsList: ParsableCommand {
         query.status = status?.rawValue
         query.trigger = trigger
         query.before = before
+        query.since = since
+        query.until = until
         if follow {
             var follower = ExecutionFollower(client: client, query: query, format: format.output)
             try follower.run()
@@ -96,7 +113,9 @@ struct ExecutionsList: ParsableCommand {
 }
 
 extension ExecutionQuery {
-    fileprivate var isFiltered: Bool { function != nil || status != nil || trigger != nil || before != nil }
+    fileprivate var isFiltered: Bool {
+        function != nil || status != nil || trigger != nil || before != nil || since != nil || until != nil
+    }
 }
 
 /// How executions are shown in lists.

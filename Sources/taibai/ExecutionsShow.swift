@@ -50,6 +50,8 @@ struct ExecutionsShow: ParsableCommand {
             sheet.add("isolation", "\(level), limits by \(execution.json["limits"]?.string ?? "?")")
         }
         sheet.add("memory", execution.memoryPeakBytes.map { "at most \(Human.bytes($0))" })
+        if let attempts = execution.attempts, attempts > 1 { sheet.add("attempts", "\(attempts)") }
+        if execution.nextAttemptAt != nil { sheet.add("next attempt", Human.date(execution.nextAttemptAt, from: now)) }
         sheet.add("created", Human.date(execution.createdAt, from: now))
         sheet.add("ended", Human.date(execution.endedAt, from: now))
         let status = ExecutionText.colour(ofStatus: execution.status).map { output.paint($0, execution.status) }

@@ -17,6 +17,7 @@ struct Invoke: ParsableCommand {
               taibai invoke hello:3 -d @event.json -v
               cat big.csv | taibai invoke import -d - > result.json
               taibai invoke report --async
+              taibai invoke report --delay 90s
             """)
 
     @Argument(
@@ -44,6 +45,8 @@ struct Invoke: ParsableCommand {
     @Flag(help: "Do not wait: leave the call with the server and print the execution's id.")
     var async = false
 
+    @OptionGroup var promise: PromiseFlags
+
     @Option(
         help: ArgumentHelp(
             "How long this command waits, such as 10s. (default: as long as the server)", valueName: "duration"),
@@ -55,8 +58,11 @@ struct Invoke: ParsableCommand {
 
     func validate() throws {
         _ = try headers()
-        guard !async || timeout == nil else { throw ValidationError("--timeout does not go with --async") }
+        guard !isAsync || timeout == nil else { throw ValidationError("--timeout does not go with --async") }
     }
+
+    /// Who says how an asynchronous call is to be made wants one.
+    private var isAsync: Bool { async || promise.isGiven }
 
     func run() throws {
         let client = try server.client()
@@ -65,7 +71,8 @@ struct Invoke: ParsableCommand {
         if let type = input.contentType, !headers.contains(where: { $0.name.lowercased() == "content-type" }) {
             headers.append(("Content-Type", type))
         }
-        if async {
+        if isAsync {
+            headers += promise.headers
             let accepted = try client.invokeAsync(name, body: input.body, headers: headers)
             let id = accepted["id"]?.string ?? ""
             if format.output == .json { return try Results.write(object: accepted) }

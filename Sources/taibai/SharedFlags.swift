@@ -92,6 +92,15 @@ enum Reading {
         return id
     }
 
+    /// `2026-12-01T08:00:00Z`, or `1h` for an hour ago.
+    @Sendable static func pastInstant(_ text: String) throws -> WallTime {
+        if let instant = WallTime(iso8601: text) { return instant }
+        guard let duration = DurationText.parse(text) else {
+            throw ValidationError("an instant is written 2026-12-01T08:00:00Z, or 1h for an hour ago")
+        }
+        return WallTime(milliseconds: MonotonicTime.wallNow.milliseconds - duration.nanoseconds / 1_000_000)
+    }
+
     /// `30s`, `1m30s`.
     @Sendable static func duration(_ text: String) throws -> Duration {
         guard let duration = DurationText.parse(text), duration > .zero else {

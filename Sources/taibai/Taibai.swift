@@ -29,7 +29,9 @@ import Server
             CommandGroup(
                 name: "Resource",
                 subcommands: [Functions.self, Describe.self, Delete.self, JobCommand.self, SecretCommand.self]),
-            CommandGroup(name: "Observing", subcommands: [Executions.self, Logs.self, Top.self, Explain.self]),
+            CommandGroup(
+                name: "Observing",
+                subcommands: [Executions.self, DeadCommand.self, Logs.self, Top.self, Explain.self]),
             CommandGroup(
                 name: "Server and other",
                 subcommands: [

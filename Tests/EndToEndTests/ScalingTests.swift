@@ -25,7 +25,7 @@ extension EndToEnd {
                 #expect(text.contains("let 1 worker go: idle longer than 1000 ms"))
                 let json = try JSON(parsing: try rig.taibai("explain", "hello", "-o", "json").output)
                 #expect(json["decisions"]?.array?.first?["inputs"]?["queued"] == 1)
-                #expect(try rig.taibai("explain", "nobody").exitCode == 1)
+                #expect(try rig.taibai("explain", "nobody").ending == .exited(1))
             }
         }
 
@@ -64,7 +64,7 @@ extension EndToEnd {
                 try rig.waitFor("three workers") { try rig.count("ready", of: "hello") == 3 }
                 #expect(try rig.taibai("scale", "hello", "--", "-2").output == "hello:1 is kept at 1 worker\n")
                 try rig.waitFor("one worker") { try rig.count("ready", of: "hello") == 1 }
-                #expect(try rig.taibai("scale", "hello", "3").exitCode == 2)
+                #expect(try rig.taibai("scale", "hello", "3").ending == .exited(2))
                 #expect(try rig.send("POST", "/v1/functions/hello/scale_up?count=0").status == 400)
             }
         }
@@ -72,7 +72,7 @@ extension EndToEnd {
         @Test func `rolls back to workers that are still there`() throws {
             try ServerRig.run { rig in
                 try rig.deploy("hello", python: Self.version(1))
-                #expect(try rig.taibai("rollback", "hello").exitCode == 1)
+                #expect(try rig.taibai("rollback", "hello").ending == .exited(1))
                 #expect(try rig.get("/function/hello").text == "version 1")
                 try rig.deploy("hello", python: Self.version(2))
                 #expect(try rig.get("/function/hello").text == "version 2")
@@ -87,9 +87,9 @@ extension EndToEnd {
                 try rig.startAgain()
                 #expect(try rig.get("/function/hello").text == "version 1", "it is kept")
 
-                #expect(try rig.taibai("rollback", "hello:2").exitCode == 0)
+                #expect(try rig.taibai("rollback", "hello:2").ending == .exited(0))
                 #expect(try rig.get("/function/hello").text == "version 2")
-                #expect(try rig.taibai("rollback", "hello:9").exitCode == 1)
+                #expect(try rig.taibai("rollback", "hello:9").ending == .exited(1))
             }
         }
 

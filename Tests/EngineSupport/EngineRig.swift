@@ -15,11 +15,8 @@ public final class EngineRig {
     /// Records of executions, in the order they were kept.
     public private(set) var records: [ExecutionRecord] = []
     public private(set) var logs: [LogLine] = []
-    private var stored: [ExecutionID: PromisedExecution] = [:]
-    /// What the store says to the next promise; nil: it takes it.
-    public var storeProblem: Problem?
-    /// How long the store takes to commit.
-    public var commitTime = Duration.milliseconds(1)
+    /// What the store holds of promised executions.
+    public let book: PromiseBook
     /// Every caller that was made, in order.
     public private(set) var callers: [Caller] = []
 
@@ -31,8 +28,10 @@ public final class EngineRig {
         habits: @escaping (Int, WorkerRequest) -> WorkerHabits = { _, _ in WorkerHabits() }
     ) {
         time = VirtualTime(wall: SampleFunction.epoch)
+        book = PromiseBook(time)
         host = Host(cores: cores, memoryMax: memoryMax)
         workers = SimulatedWorkers(clock: time.clock, timers: time.timers, habits: habits)
+        book.onSettled = { [unowned self] in records.append($0.record) }
         start(catalog, seed: seed)
     }
 
@@ -44,22 +43,14 @@ public final class EngineRig {
     }
 
     /// Promised executions that are in the store and have not ended there, oldest first.
-    public var promised: [PromisedExecution] { stored.values.sorted { $0.id < $1.id } }
+    public var promised: [PromisedExecution] { book.promised }
+
+    /// Records of promised executions that have ended for good.
+    public var ends: [ExecutionRecord] { records.filter { $0.trigger.isPromised && $0.status.isFinal } }
 
     private var recorder: Recorder {
         Recorder(
-            append: { [unowned self] in records.append($0) },
-            finish: { [unowned self] record in
-                records.append(record)
-                stored[record.id] = nil
-            },
-            enqueue: { [unowned self] execution, then in
-                let problem = storeProblem
-                time.timers.schedule(at: time.clock.monotonic() + commitTime) { [unowned self] in
-                    if problem == nil { stored[execution.id] = execution }
-                    then(problem)
-                }
-            },
+            append: { [unowned self] in records.append($0) }, promises: book.ledger,
             log: { [unowned self] in logs.append($0) })
     }
 
@@ -84,23 +75,34 @@ public final class EngineRig {
         return caller
     }
 
-    /// Promises an execution.
+    /// Promises an execution; unless said otherwise one that is not tried again.
     /// - Returns: its id.
     @discardableResult
     public func promise(
-        _ name: String = "hello", version: Int = 1, body: [UInt8] = [], then: @escaping (Problem?) -> Void = { _ in }
+        _ name: String = "hello", version: Int = 1, body: [UInt8] = [], terms: PromiseTerms = EngineRig.once,
+        key: RequestKey? = nil, then: @escaping (Problem?) -> Void = { _ in }
     ) -> ExecutionID {
-        let execution = promise(name, version: version, body: body, id: engine.makeID())
-        engine.enqueue(execution, then: then)
+        let execution = promise(name, version: version, body: body, id: engine.makeID(), terms: terms)
+        engine.enqueue(execution, key: key) { result in
+            switch result {
+            case .success: then(nil)
+            case .failure(let problem): then(problem)
+            }
+        }
         return execution.id
     }
 
+    /// One attempt.
+    public static let once = PromiseTerms(retry: RetryPolicy(retries: 0))
+
     /// An execution that could be promised.
-    public func promise(_ name: String, version: Int, body: [UInt8], id: ExecutionID) -> PromisedExecution {
+    public func promise(
+        _ name: String, version: Int, body: [UInt8], id: ExecutionID, terms: PromiseTerms = EngineRig.once
+    ) -> PromisedExecution {
         PromisedExecution(
             id: id, version: VersionKey(name: SampleFunction.name(name), number: SampleFunction.number(version)),
             trigger: .async, payload: DurablePayload(fields: FieldList(), body: body).encoded,
-            createdAt: time.clock.wall())
+            createdAt: time.clock.wall(), terms: terms, dueAt: terms.startsAt)
     }
 
     /// Lets time pass.

@@ -51,6 +51,12 @@ import Testing
                   - DB_PASSWORD
                   - API_KEY
                 secretEnv: true
+                retries: 3
+                retryDelay: 2s
+                maxEventAge: 1h
+                keepResult: 10m
+                onSuccess: function:glad
+                onFailure: http://example.com/sad
                 description: "a: b"
                 showErrors: true
                 contract: lambda
@@ -66,6 +72,8 @@ import Testing
                 ("egress", "a.example.com:443, [2001:db8::1]:80"), ("lifetime", "warm"), ("tmp", "2MiB"),
                 ("processes", "7"), ("secrets", "DB_PASSWORD,API_KEY"), ("secretEnv", "true"),
                 ("description", "a: b"),
+                ("retries", "3"), ("retryDelay", "2s"), ("maxEventAge", "1h"), ("keepResult", "10m"),
+                ("onSuccess", "function:glad"), ("onFailure", "http://example.com/sad"),
                 ("showErrors", "true"), ("contract", "lambda"), ("env", "A=1=2"), ("env", "B="),
             ])
         #expect(given == written)
@@ -73,7 +81,7 @@ import Testing
     }
 
     @Test func `cover every key`() throws {
-        #expect(Set(Manifest.keys).count == 25)
+        #expect(Set(Manifest.keys).count == 31)
         for key in Manifest.keys {
             let text = Self.refusal(nil, [(key, "?")])
             #expect(!text.contains("no such key"), "\(text)")

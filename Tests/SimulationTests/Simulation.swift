@@ -224,7 +224,8 @@ final class Simulation {
         rig.workers.mayEndBusy = false
         rig.start(Catalog(), seed: random.next())
         adopt()
-        for execution in rig.promised { rig.engine.run(execution) }
+        rig.book.giveBack()
+        rig.engine.resumePromises { _ in }
         settle()
     }
 

@@ -107,7 +107,7 @@ import Testing
                     return
                 }
                 #expect(cause.code == 13)
-                #expect(refusal?.problem.code == .storeUnavailable)
+                #expect(refusal?.problem.code == .diskFull)
                 #expect(kept.count > 5)
 
                 // What is there can still be read, and be refused again.

@@ -29,6 +29,10 @@ enum Sample {
         do { return try EgressTarget(text) } catch { preconditionFailure("\(text): \(error)") }
     }
 
+    static func destination(_ text: String) -> Destination {
+        do { return try Destination(text) } catch { preconditionFailure("\(text): \(error)") }
+    }
+
     static func number(_ value: Int) -> VersionNumber {
         guard let number = VersionNumber(value) else { preconditionFailure("\(value) is no version") }
         return number
@@ -77,6 +81,12 @@ enum Sample {
         settings.exportsSecrets = true
         settings.showsErrors = true
         settings.description = "what it does, in 日本語"
+        settings.promise.retries = 9
+        settings.promise.retryDelay = .milliseconds(1234)
+        settings.promise.ageMax = .seconds(99)
+        settings.promise.resultKept = .seconds(98)
+        settings.promise.onSuccess = destination("function:glad")
+        settings.promise.onFailure = destination("http://example.com/sad")
         return settings
     }
 
@@ -108,6 +118,7 @@ enum Sample {
         record.cost.memoryPeak = .mebibytes(6)
         record.endedAt = start + .seconds(number + 1)
         record.responseStatus = 500
+        record.attempts = 3
         record.problem = Problem(
             .functionRaised, "it raised ValueError", retryAfterSeconds: 3,
             functionError: FunctionError(errorType: "ValueError", errorMessage: "\u{0} ünd", stackTrace: ["a", "b"]))

@@ -222,7 +222,8 @@ import Testing
                 try rig.answer { rig.store.enqueue([Sample.queued(1)], then: $0) }
             }
             try Self.tamper(
-                folder, "DROP TABLE secret", "ALTER TABLE execution DROP COLUMN isolation",
+                folder, "DROP TABLE secret", "DROP TABLE promise", "DROP TABLE result", "DROP TABLE idempotency",
+                "ALTER TABLE execution DROP COLUMN attempts", "ALTER TABLE execution DROP COLUMN isolation",
                 "ALTER TABLE execution DROP COLUMN limits", "ALTER TABLE function DROP COLUMN rolledBackTo",
                 "DELETE FROM grdb_migrations WHERE identifier <> '1'",
                 "PRAGMA user_version = 1")

@@ -20,6 +20,7 @@ final class SQLiteBackend: StoreBackend {
     /// What `synchronous` is now: FULL, or else NORMAL. Unchecked because it is only touched inside the queue, which
     /// runs one block at a time.
     private nonisolated(unsafe) var waitsForDisk = true
+    private let pruning = SQLiteSession.PruningPlace()
 
     /// Locks the folder, opens or makes the database in it, and brings it to today's schema.
     /// - Throws: ``StoreError`` `locked`, `directory`, `tooNew`, `damaged`, `unavailable`, `diskFull`.
@@ -94,7 +95,7 @@ final class SQLiteBackend: StoreBackend {
             }
             try db.beginTransaction(.immediate)
             do {
-                let value = try body(SQLiteSession(db))
+                let value = try body(SQLiteSession(db, pruning))
                 try db.commit()
                 return value
             } catch {
@@ -152,7 +153,7 @@ final class SQLiteBackend: StoreBackend {
         do {
             // Without a transaction: nobody else writes, and after a damaged page SQLite would refuse its end, and so
             // the answer of checkIntegrity().
-            return .success(try queue.unsafeRead { db in try operation.run(SQLiteSession(db)) })
+            return .success(try queue.unsafeRead { db in try operation.run(SQLiteSession(db, pruning)) })
         } catch {
             return .failure(StoreError(database: error))
         }

@@ -44,6 +44,7 @@ extension ExecutionRecord {
         columns.bind(try StoredProblem.text(problem))
         columns.bind(confinement?.level.rawValue)
         columns.bind(confinement?.limits.rawValue)
+        columns.bind(attempts)
     }
 }
 
@@ -142,15 +143,19 @@ extension Row {
         return trigger
     }
 
-    /// `id, function, version, trigger, createdAt, bytes`
+    /// `id, function, version, trigger, createdAt, bytes, terms, attempts, failures, dueAt`
     func queuedExecution() throws -> QueuedExecution {
-        QueuedExecution(
-            id: try id(0), function: try function(1), version: try number(2), trigger: try trigger(3),
-            payload: try bytes(5), createdAt: time(4))
+        let trigger = try trigger(3)
+        let dueAt = self[9] as Int64
+        return QueuedExecution(
+            id: try id(0), function: try function(1), version: try number(2), trigger: trigger, payload: try bytes(5),
+            createdAt: time(4), terms: try StoredTerms.terms(self[6], of: trigger),
+            standing: PromiseStanding(attempts: self[7], failures: self[8]),
+            dueAt: dueAt > 0 ? WallTime(milliseconds: dueAt) : nil)
     }
 
     /// `id, function, version, trigger, status, createdAt, endedAt, isColdStart, queue, start, init, run, cpu,
-    /// memoryPeak, responseStatus, problem, isolation, limits`
+    /// memoryPeak, responseStatus, problem, isolation, limits, attempts, dueAt`
     func executionRecord() throws -> ExecutionRecord {
         var record = ExecutionRecord(
             id: try id(0), function: try function(1), version: try number(2), trigger: try trigger(3),
@@ -168,6 +173,8 @@ extension Row {
         if let level = (self[16] as String?).flatMap(IsolationLevel.init), let limits = self[17] as String? {
             record.confinement = Confinement(level: level, limits: try stored(limits, "limits"))
         }
+        record.attempts = self[18]
+        record.dueAt = optionalTime(19)
         return record
     }
 

@@ -26,6 +26,10 @@ enum SQLiteSchema {
             try db.execute(sql: "ALTER TABLE execution ADD COLUMN limits TEXT")
             try db.execute(sql: "PRAGMA user_version = 3")
         }
+        migrator.registerMigration("5") { db in
+            try db.execute(sql: promises)
+            try db.execute(sql: "PRAGMA user_version = 5")
+        }
         migrator.registerMigration("7") { db in
             try db.execute(sql: "ALTER TABLE function ADD COLUMN rolledBackTo INTEGER")
             try db.execute(sql: "PRAGMA user_version = 7")
@@ -145,6 +149,48 @@ enum SQLiteSchema {
         ) STRICT;
         CREATE INDEX logOfExecution ON log (execution) WHERE execution IS NOT NULL;
         CREATE INDEX logOfFunction ON log (function);
+
+        """
+
+    /// `promise` has a row for each execution that was promised and has not ended, and for those whose input is kept.
+    /// `dueAt` orders them within their function: 0 begins as soon as there is room, later instants wait for theirs,
+    /// and the negative ones are PromiseState's. Numbers are never given twice, so that a reader may go on from where
+    /// it was. `result.endOffset` is the bytes of all results up to the end of this one, as in `log`.
+    private static let promises = """
+        ALTER TABLE execution ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
+        CREATE TABLE promise (
+            sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+            execution BLOB NOT NULL UNIQUE REFERENCES execution (id) ON DELETE CASCADE,
+            function TEXT NOT NULL,
+            dueAt INTEGER NOT NULL,
+            attempts INTEGER NOT NULL DEFAULT 0,
+            failures INTEGER NOT NULL DEFAULT 0,
+            terms TEXT NOT NULL
+        ) STRICT;
+        CREATE INDEX promiseWaiting ON promise (function, dueAt, sequence);
+        CREATE INDEX promiseTaken ON promise (dueAt) WHERE dueAt = -1;
+        INSERT INTO promise (execution, function, dueAt, terms)
+            SELECT id, function, iif(status = 'dead', -2, 0), '' FROM execution
+            WHERE status IN ('queued', 'running') OR (status = 'dead' AND id IN (SELECT execution FROM payload))
+            ORDER BY id;
+        CREATE TABLE result (
+            sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+            execution BLOB NOT NULL UNIQUE REFERENCES execution (id) ON DELETE CASCADE,
+            keptUntil INTEGER NOT NULL,
+            endOffset INTEGER NOT NULL,
+            fields BLOB,
+            body BLOB
+        ) STRICT;
+        CREATE INDEX resultKept ON result (keptUntil);
+        CREATE TABLE idempotency (
+            function TEXT NOT NULL,
+            key TEXT NOT NULL,
+            digest BLOB NOT NULL,
+            execution BLOB NOT NULL,
+            keptUntil INTEGER NOT NULL,
+            PRIMARY KEY (function, key)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX idempotencyKept ON idempotency (keptUntil);
 
         """
 }

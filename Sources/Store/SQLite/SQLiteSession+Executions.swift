@@ -5,48 +5,23 @@ import GRDB
 import Model
 
 extension SQLiteSession {
-    func enqueue(_ executions: [QueuedExecution]) throws {
-        for execution in executions {
-            try execute(
-                """
-                INSERT INTO execution (id, function, version, trigger, status, createdAt)
-                VALUES (?, ?, ?, ?, 'queued', ?)
-                """,
-                [
-                    execution.id.blob, execution.function.text, execution.version.value, execution.trigger.description,
-                    execution.createdAt.milliseconds,
-                ])
-            try execute(
-                "INSERT INTO payload (execution, bytes) VALUES (?, ?)", [execution.id.blob, execution.payload.blob])
-        }
-    }
-
-    func unfinished(limit: Int, after: ExecutionID?) throws -> [QueuedExecution] {
-        let cursor = try Row.fetchCursor(
-            db.cachedStatement(
-                sql: """
-                    SELECT id, function, version, trigger, createdAt, payload.bytes
-                    FROM execution LEFT JOIN payload ON payload.execution = execution.id
-                    WHERE status IN ('queued', 'running') AND id > ? ORDER BY id LIMIT ?
-                    """), arguments: [(after ?? ExecutionID(value: 0)).blob, StoreLimit.pageRows(limit)])
-        var page: [QueuedExecution] = []
-        var bytes = 0
-        while bytes < StoreLimit.unfinishedBytesMax, let row = try cursor.next() {
-            let execution = try row.queuedExecution()
-            bytes += execution.payload.count
-            page.append(execution)
-        }
-        return page
-    }
-
     func record(_ records: [ExecutionRecord]) throws {
-        // Looked up once: the key of GRDB's cache is the text, whose hash alone costs more than a binding.
+        for record in records {
+            try write(record)
+            // Of those a caller waits for there never is a payload.
+            guard record.trigger != .http, record.trigger != .invoke else { continue }
+            if record.status.isFinal { try endPromise(record.id, keepsInput: record.status == .dead) }
+        }
+    }
+
+    /// Inserts a record, or overwrites what has not ended.
+    func write(_ record: ExecutionRecord) throws {
         let insert = try db.cachedStatement(
             sql: """
                 INSERT INTO execution (id, function, version, trigger, status, createdAt, endedAt, isColdStart,
                     queueNanoseconds, startNanoseconds, initNanoseconds, runNanoseconds, cpuNanoseconds, memoryPeak,
-                    responseStatus, problem, isolation, limits)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    responseStatus, problem, isolation, limits, attempts)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 ON CONFLICT (id) DO UPDATE SET
                     function = excluded.function, version = excluded.version, status = excluded.status,
                     endedAt = excluded.endedAt, isColdStart = excluded.isColdStart,
@@ -54,25 +29,19 @@ extension SQLiteSession {
                     initNanoseconds = excluded.initNanoseconds, runNanoseconds = excluded.runNanoseconds,
                     cpuNanoseconds = excluded.cpuNanoseconds, memoryPeak = excluded.memoryPeak,
                     responseStatus = excluded.responseStatus, problem = excluded.problem,
-                    isolation = excluded.isolation, limits = excluded.limits
+                    isolation = excluded.isolation, limits = excluded.limits, attempts = excluded.attempts
                 WHERE execution.status IN ('queued', 'running')
                 """)
-        for record in records {
-            var columns = DirectBinding(insert)
-            try record.bindColumns(to: &columns)
-            try insert.execute()
-            // Of those a caller waits for there never is a payload.
-            guard record.trigger != .http, record.trigger != .invoke else { continue }
-            if record.status.isFinal && record.status != .dead {
-                try execute("DELETE FROM payload WHERE execution = ?", [record.id.blob])
-            }
-        }
+        var columns = DirectBinding(insert)
+        try record.bindColumns(to: &columns)
+        try insert.execute()
     }
 
     private static let recordColumns = """
         SELECT id, function, version, trigger, status, createdAt, endedAt, isColdStart, queueNanoseconds,
             startNanoseconds, initNanoseconds, runNanoseconds, cpuNanoseconds, memoryPeak, responseStatus, problem,
-            isolation, limits
+            isolation, limits, attempts,
+            (SELECT dueAt FROM promise WHERE promise.execution = execution.id AND dueAt > 0)
         FROM execution
         """
 
@@ -92,6 +61,15 @@ extension SQLiteSession {
         if let prefix = filter.triggerPrefix {
             conditions.append("substr(trigger, 1, ?) = ?")
             arguments += [prefix.unicodeScalars.count, prefix]
+        }
+        // Ids begin with the instant they were made at.
+        if let since = filter.since {
+            conditions.append("id >= ?")
+            arguments += [ExecutionID(value: UInt128(UInt64(max(0, since.milliseconds))) << 80).blob]
+        }
+        if let until = filter.until {
+            conditions.append("id < ?")
+            arguments += [ExecutionID(value: UInt128(UInt64(max(0, until.milliseconds))) << 80).blob]
         }
         if let after = filter.after {
             conditions.append("id < ?")

@@ -10,24 +10,66 @@ extension SQLiteSession {
     private static let ticksBetweenPrunes = 50
 
     func prune(to kept: Retention, rowsMax: Int, now: WallTime) throws -> Bool {
-        let hasMoreExecutions = try pruneExecutions(kept, rowsMax) == rowsMax
+        let hasMoreResults = try pruneResults(kept, rowsMax, now: now)
+        let hasMoreExecutions = try pruneExecutions(kept, rowsMax)
         let hasMoreLogs = try pruneLogs(kept, rowsMax) == rowsMax
         let hasMoreTicks = try pruneTicks(kept, now: now) == Self.jobsPerStep
-        return hasMoreExecutions || hasMoreLogs || hasMoreTicks
+        return hasMoreExecutions || hasMoreLogs || hasMoreTicks || hasMoreResults
     }
 
-    /// Unfinished executions are promises and dead ones wait for a decision, so neither is ever pruned.
-    private func pruneExecutions(_ kept: Retention, _ rowsMax: Int) throws -> Int {
+    /// Unfinished executions are promises and dead ones wait for a decision, so neither is ever pruned; nor is one
+    /// whose result is kept. They may be many and the oldest, so each step looks at some rows, and the next one goes on
+    /// from there.
+    private func pruneExecutions(_ kept: Retention, _ rowsMax: Int) throws -> Bool {
         let newestToGo = try firstRow(
             "SELECT id FROM execution ORDER BY id DESC LIMIT 1 OFFSET ?", [kept.executions]
         ) { try $0.id(0) }
-        guard let newestToGo else { return 0 }
-        return try change(
+        guard let newestToGo else { return false }
+        let looked = 2 * rowsMax
+        let seen = try rows(
             """
-            DELETE FROM execution WHERE id IN (
-                SELECT id FROM execution WHERE id <= ? AND status NOT IN ('queued', 'running', 'dead')
-                ORDER BY id LIMIT ?)
-            """, [newestToGo.blob, rowsMax])
+            SELECT id, status NOT IN ('queued', 'running', 'dead')
+                AND NOT EXISTS (SELECT 1 FROM result WHERE result.execution = execution.id)
+            FROM execution WHERE id > ? AND id <= ? ORDER BY id LIMIT ?
+            """, [pruning.after.blob, newestToGo.blob, looked]
+        ) { (id: try $0.id(0), mayGo: $0[1] as Bool) }
+        let gone = seen.filter(\.mayGo).prefix(rowsMax)
+        for row in gone { try execute("DELETE FROM execution WHERE id = ?", [row.id.blob]) }
+        if gone.count == rowsMax {
+            pruning.after = gone.last?.id ?? ExecutionID(value: 0)
+        } else {
+            pruning.after = seen.count == looked ? seen[looked - 1].id : ExecutionID(value: 0)
+        }
+        return gone.count == rowsMax
+    }
+
+    /// Results that have expired, and the oldest when there are too many. The inputs kept beside them go along.
+    private func pruneResults(_ kept: Retention, _ rowsMax: Int, now: WallTime) throws -> Bool {
+        try execute(
+            """
+            DELETE FROM idempotency WHERE (function, key) IN (
+                SELECT function, key FROM idempotency WHERE keptUntil <= ? LIMIT ?)
+            """, [now.milliseconds, rowsMax])
+        let newest = try firstRow("SELECT sequence, endOffset FROM result ORDER BY sequence DESC LIMIT 1") { row in
+            (sequence: row[0] as Int64, endOffset: row[1] as Int64)
+        }
+        guard let newest else { return false }
+        var gone = try rows(
+            "SELECT execution FROM result WHERE keptUntil <= ? LIMIT ?", [now.milliseconds, rowsMax]
+        ) { try $0.id(0) }
+        let oldest = try rows(
+            "SELECT execution, sequence, endOffset FROM result ORDER BY sequence LIMIT ?", [rowsMax]
+        ) { (id: try $0.id(0), sequence: $0[1] as Int64, endOffset: $0[2] as Int64) }
+        gone += oldest.prefix {
+            $0.sequence <= newest.sequence - Int64(kept.results) || $0.endOffset <= newest.endOffset - kept.resultBytes
+        }.map(\.id)
+        for id in gone {
+            try execute("DELETE FROM result WHERE execution = ?", [id.blob])
+            let count = try change(
+                "DELETE FROM promise WHERE execution = ? AND dueAt = \(PromiseState.ended)", [id.blob])
+            if count > 0 { try execute("DELETE FROM payload WHERE execution = ?", [id.blob]) }
+        }
+        return gone.count >= rowsMax
     }
 
     /// Cursors and offsets both grow from row to row, so only the oldest `rowsMax` rows need to be looked at.

@@ -10,8 +10,17 @@ typealias SQLValues = [(any DatabaseValueConvertible)?]
 /// Runs statements, each compiled once per connection.
 struct SQLiteSession: StoreSession {
     let db: Database
+    let pruning: PruningPlace
 
-    init(_ db: Database) { self.db = db }
+    init(_ db: Database, _ pruning: PruningPlace) {
+        self.db = db
+        self.pruning = pruning
+    }
+
+    /// Where the last step of pruning ended. `@unchecked` because only the one thread that may use the database does.
+    final class PruningPlace: @unchecked Sendable {
+        var after = ExecutionID(value: 0)
+    }
 
     func execute(_ sql: String, _ arguments: SQLValues = []) throws {
         try db.cachedStatement(sql: sql).execute(arguments: StatementArguments(arguments))
