@@ -6,6 +6,8 @@ public enum Contract: String, Sendable, CaseIterable {
     case lambda
     /// One process a request: body on standard input, answer on standard output (runtime exec).
     case exec
+    /// `function(**input, context=…)`: the keys of the body's JSON object as keyword arguments (runtime python3).
+    case qinling
 }
 
 /// Language support that turns a package into a worker.
@@ -20,7 +22,12 @@ public enum RuntimeName: String, Sendable, CaseIterable {
         case .exec: .exec
         }
     }
-    public var contracts: [Contract] { [defaultContract] }
+    public var contracts: [Contract] {
+        switch self {
+        case .python3: [.lambda, .qinling]
+        case .exec: [.exec]
+        }
+    }
 }
 
 /// How far a worker is shut away from the machine. Later cases are weaker.
@@ -116,6 +123,8 @@ public struct FunctionSettings: Hashable, Sendable {
         if let bodyMaxSetting { return bodyMaxSetting }
         switch contract {
         case .lambda: return .mebibytes(6)
+        // Qinling was seen to pass results of 1 MiB and knew no limit.
+        case .qinling: return .mebibytes(8)
         case .exec: return .mebibytes(1 << 10)
         }
     }
@@ -188,6 +197,9 @@ extension FunctionSettings {
         try require(
             lifetime == .warm || concurrency == 1, "lifetime",
             "fresh workers take one execution, so concurrency must be 1, not \(concurrency)")
+        try require(
+            contract != .qinling || lifetime == .fresh, "contract",
+            "qinling promises that nothing survives an execution; set lifetime: fresh")
         try egress.check()
         try checkEnvironment()
         try checkSecrets()
