@@ -84,13 +84,16 @@ let package = Package(
         room(
             "ControlAPI",
             ["Model", "EventLoop", "HTTP", "Store", "WorkerPool", "Dispatcher", "Scheduler", "Manifest"]),
+        room(
+            "QinlingAPI",
+            ["Model", "EventLoop", "HTTP", "Store", "WorkerPool", "Dispatcher", "ControlAPI"]),
         room("Client", ["Model"]),
         // Floors 6 and 7: the house and its handle.
         room(
             "Server",
             [
                 "Model", "EventLoop", "HTTP", "Store", "Launcher", "Egress", "WorkerPool", "Dispatcher", "Gateway",
-                "Scheduler", "ControlAPI", .product(name: "Logging", package: "swift-log"),
+                "Scheduler", "ControlAPI", "QinlingAPI", .product(name: "Logging", package: "swift-log"),
             ]),
         .executableTarget(
             name: "taibai",

@@ -7,7 +7,7 @@ import json
 import resource
 import traceback
 
-from taibai_payload import MarshalError, describe_error, json_bytes
+from taibai_payload import OWN_FILES, MarshalError, describe_error, json_bytes
 
 # Limits of Qinling's python runtime for the process of one execution.
 DESCRIPTORS_MAX = 1024
@@ -47,6 +47,14 @@ def find(entry):
     return found
 
 
+def print_trace(error):
+    """The traceback as Python prints it, without what leads to the function's code."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(OWN_FILES):
+        trace = trace.tb_next
+    traceback.print_exception(type(error), error, trace)
+
+
 def qinling_answer(entry, identity, body, body_max):
     """Runs one execution: its output as JSON, and the error that ended it, one of them None."""
     lower(resource.RLIMIT_NOFILE, DESCRIPTORS_MAX)
@@ -62,7 +70,7 @@ def qinling_answer(entry, identity, body, body_max):
     except SystemExit as error:
         return None, describe_error(error, "Qinling.Exit" if error.code in (None, 0) else "Qinling.Resource")
     except Exception as error:
-        traceback.print_exc()
+        print_trace(error)
         is_resource = isinstance(error, MemoryError) or isinstance(error, OSError) and "Resource" in str(error)
         return None, describe_error(error, "Qinling.Resource" if is_resource else None)
     finally:

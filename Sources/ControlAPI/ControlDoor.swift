@@ -146,6 +146,11 @@ public final class ControlDoor {
     /// Whether a request of this path is one that the control API knows, whatever its method.
     public func knows(_ segments: [String]) -> Bool { routes.contains { $0.match(segments) != nil } }
 
+    /// Whether it is served, too.
+    public func serves(_ method: String, _ segments: [String]) -> Bool {
+        routes.contains { $0.method == method && $0.match(segments) != nil }
+    }
+
     /// What there is, for documents.
     public var summaries: [(method: String, path: [String], summary: String)] {
         routes.map { ($0.method, $0.pattern, $0.summary) }

@@ -2,7 +2,7 @@
 // made from.
 
 internal import HTTP
-public import Model
+internal import Model
 
 /// What a route may see of its request.
 struct RouteRequest {

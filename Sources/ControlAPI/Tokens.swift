@@ -3,7 +3,7 @@
 
 internal import Foundation
 public import Model
-public import Store
+internal import Store
 
 /// Why a token file can't be used.
 public struct TokenFileError: Error, CustomStringConvertible {

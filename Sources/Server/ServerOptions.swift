@@ -21,6 +21,8 @@ public struct ServerOptions: Sendable {
     public var allowsHostNetwork: Bool
     /// The account to serve as when root starts the server; nil takes `taibai`, or a number that nobody has.
     public var user: String?
+    /// What each project may have and do.
+    public var quotas = Quotas()
     /// How long executions in hand may take to end at shutdown. Default 30 s.
     public var drainTimeout: Duration
     /// `text` for people, `json` for log collectors; one line a record either way, on standard error.

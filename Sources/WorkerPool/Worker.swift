@@ -376,7 +376,8 @@ final class Worker {
             pool.log(line, stream, of: call?.id)
         } else if before <= pool.logBytesMax {
             let whose = call == nil ? "between two executions" : "of this execution"
-            pool.note("further lines \(whose) are left out: they are more than \(pool.logBytesMax >> 10) KiB", of: call?.id)
+            pool.note(
+                "further lines \(whose) are left out: they are more than \(pool.logBytesMax >> 10) KiB", of: call?.id)
         }
     }
 }
