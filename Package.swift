@@ -47,7 +47,7 @@ let package = Package(
             name: "RuntimeFiles", path: "Runtime",
             exclude: ["README.md", "up", "install.sh", "packages", "python3/README.md", "exec/README.md"],
             sources: ["RuntimeFiles.swift"],
-            resources: ["zygote", "channel", "payload", "worker"].map { .embedInCode("python3/\($0).py") },
+            resources: ["zygote", "channel", "payload", "qinling", "worker"].map { .embedInCode("python3/\($0).py") },
             swiftSettings: strict),
         // Floor 1: nouns and the loop.
         room("Model"),
@@ -84,13 +84,16 @@ let package = Package(
         room(
             "ControlAPI",
             ["Model", "EventLoop", "HTTP", "Autoscaler", "Store", "WorkerPool", "Dispatcher", "Scheduler", "Manifest"]),
+        room(
+            "QinlingAPI",
+            ["Model", "EventLoop", "HTTP", "Store", "WorkerPool", "Dispatcher", "ControlAPI"]),
         room("Client", ["Model"]),
         // Floors 6 and 7: the house and its handle.
         room(
             "Server",
             [
                 "Model", "EventLoop", "HTTP", "Store", "Launcher", "Egress", "WorkerPool", "Dispatcher", "Gateway",
-                "Scheduler", "ControlAPI", .product(name: "Logging", package: "swift-log"),
+                "Scheduler", "ControlAPI", "QinlingAPI", .product(name: "Logging", package: "swift-log"),
             ]),
         .executableTarget(
             name: "taibai",

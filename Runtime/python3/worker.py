@@ -25,6 +25,7 @@ from taibai_channel import (
     HELLO, INIT_FAILED, LAST, PROTOCOL, RAISED, READY, REQUEST, REQUEST_HEAD, SETUP, STANDARD_ERROR, U16, U32,
     UNKNOWN, WINDOW, Channel, LogFormatter, LogStream, ProtocolError, encode_field, frame, read_fields,
     read_request_fields)
+from taibai_qinling import qinling_answer
 from taibai_payload import (
     JSON_HEAD, STREAM_HEAD, Context, MarshalError, TooLarge, answer_head, describe_error, http_answer,
     http_event, is_stream, json_bytes, with_length)
@@ -126,6 +127,7 @@ class Worker:
         self.cpu = 0  # of the process, at the end of the last request
         self.handler = None
         self.handler_streams = False
+        self.entry = None  # of a function with the contract qinling, which is loaded anew for each execution
         self.loop = None
         self.function = ""
         self.changed = threading.Condition()
@@ -305,6 +307,8 @@ class Worker:
         self.running = None
 
     def answer(self, request):
+        if self.entry is not None:
+            return self.answer_qinling(request)
         trigger = request.special.get(":trigger", "http")
         is_http = trigger == "http" or trigger.startswith("webhook:")
         context = Context(request)
@@ -330,12 +334,23 @@ class Worker:
             self.send_stream(request, head, body)
         elif len(body) > self.body_max:
             raise TooLarge(f"Response payload size exceeded maximum allowed payload size ({self.body_max} bytes)")
-        elif len(head) + len(body) <= BODY_MAX and len(body) <= request.window:
+        else:
+            self.send_whole(request, head, body)
+        return None
+
+    def send_whole(self, request, head, body):
+        if len(head) + len(body) <= BODY_MAX and len(body) <= request.window:
             self.finish(request, ANSWERED, frame(HEAD, request.number, request.nonce, head + body, LAST))
         else:
             self.send_body(request, body, with_length(head, len(body)))
             self.finish(request, ANSWERED)
-        return None
+
+    def answer_qinling(self, request):
+        body, error = qinling_answer(self.entry, request.id, b"".join(request.body), self.body_max)
+        if error is None:
+            self.send_whole(request, JSON_HEAD, body)
+        else:
+            self.finish(request, RAISED, error=error.fields())
 
     def refuse(self, request, error):
         """The body of an invoke is the event itself, so it must be JSON."""
@@ -566,7 +581,10 @@ def set_up(worker):
     set_environment(setup, code)
     set_search_path(code)
     try:
-        worker.handler = load_handler(setup["handler"], code)
+        if setup["contract"] == "qinling":
+            worker.entry = setup["handler"]
+        else:
+            worker.handler = load_handler(setup["handler"], code)
     except InitError as error:
         worker.streams[1].write(error.text.log())
         worker.channel.send(frame(INIT_FAILED, body=error.text.fields()))

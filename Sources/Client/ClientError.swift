@@ -32,7 +32,8 @@ public struct Refusal: Error, Hashable, Sendable, CustomStringConvertible {
         let json = (try? JSON(parsing: body)) ?? .null
         let text = String(decoding: body.prefix(Self.plainDetailLengthMax), as: UTF8.self)
         let code = json["code"]?.string ?? head["x-problem"]
-        let detail = json["detail"]?.string ?? json["title"]?.string
+        // Routes of the Qinling API say what is wrong in its own words.
+        let detail = json["detail"]?.string ?? json["faultstring"]?.string ?? json["title"]?.string
         self.init(
             code: code ?? "http-\(head.status)",
             detail: detail ?? (text.isEmpty ? "the server answered \(head.status) without a word" : text),

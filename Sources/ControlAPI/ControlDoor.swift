@@ -94,12 +94,19 @@ public final class ControlDoor {
 
     /// Serves the request, whatever its path.
     public func serve(_ exchange: Exchange) {
-        guard isAllowed(exchange.head) else {
+        guard let caller = caller(of: exchange.head) else {
             var headers = ResponseHeaders()
             headers.addOwn("WWW-Authenticate", "Bearer")
             return exchange.answer(
                 Problem(.unauthorized, "send `Authorization: Bearer TOKEN` with a token of this server's token file"),
                 headers: headers)
+        }
+        guard caller.isAdmin else {
+            return exchange.answer(
+                Problem(
+                    .forbidden,
+                    "the token is a member's: this interface shows all projects, so it needs an admin's; members use the "
+                        + "Qinling API of the same server, with X-Auth-Token"))
         }
         let path = exchange.head.bytes[exchange.head.pathRange]
         let segments = path.split(separator: UInt8(ascii: "/")).map { PercentText.decode($0, plusIsSpace: false) }
@@ -127,11 +134,26 @@ public final class ControlDoor {
             Problem(.methodNotAllowed, "\(path) takes \(methods), not \(exchange.head.methodText)"), headers: headers)
     }
 
-    private func isAllowed(_ head: RequestHead) -> Bool {
-        guard tokens.areRequired else { return true }
-        if let token = head.text(of: "x-auth-token") { return tokens.contain(token) }
-        guard let value = head.text(of: "authorization"), value.lowercased().hasPrefix("bearer ") else { return false }
-        return tokens.contain(String(value.dropFirst(7)))
+    private func caller(of head: RequestHead) -> Caller? { tokens.caller(Self.token(of: head), at: engine.now) }
+
+    /// The token that a request carries, in either of the two headers that are used for it.
+    public static func token(of head: RequestHead) -> String? {
+        if let token = head.text(of: "x-auth-token") { return token }
+        guard let value = head.text(of: "authorization"), value.lowercased().hasPrefix("bearer ") else { return nil }
+        return String(value.dropFirst(7))
+    }
+
+    /// Whether a request of this path is one that the control API knows, whatever its method.
+    public func knows(_ segments: [String]) -> Bool { routes.contains { $0.match(segments) != nil } }
+
+    /// Whether it is served, too.
+    public func serves(_ method: String, _ segments: [String]) -> Bool {
+        routes.contains { $0.method == method && $0.match(segments) != nil }
+    }
+
+    /// What there is, for documents.
+    public var summaries: [(method: String, path: [String], summary: String)] {
+        routes.map { ($0.method, $0.pattern, $0.summary) }
     }
 }
 

@@ -55,6 +55,27 @@ public final class Deployments {
         _ upload: [UInt8], fileName: String?, overrides: [(name: String, value: String)],
         then: @escaping (Result<FunctionVersion, Problem>) -> Void
     ) {
+        let parameters = overrides.map { (key: $0.name, text: $0.value) }
+        begin(then) { [self] finish in
+            receive(upload, fileName: fileName) { [self] result in
+                switch result {
+                case .failure(let problem): finish(.failure(problem))
+                case .success(let package): readSettings(package, parameters, then: finish)
+                }
+            }
+        }
+    }
+
+    /// Unpacks and stores a package without making a version of it; counts as a deploy.
+    public func storePackage(_ upload: [UInt8], then: @escaping (Result<StoredPackage, Problem>) -> Void) {
+        begin(then) { [self] finish in receive(upload, fileName: nil, then: finish) }
+    }
+
+    /// Runs `body` unless too many deploys are under way.
+    private func begin<Value>(
+        _ then: @escaping (Result<Value, Problem>) -> Void,
+        _ body: (@escaping (Result<Value, Problem>) -> Void) -> Void
+    ) {
         guard running < Self.countMax else {
             return then(
                 .failure(
@@ -63,29 +84,30 @@ public final class Deployments {
                         retryAfterSeconds: 2)))
         }
         running += 1
-        let finish = { [self] (result: Result<FunctionVersion, Problem>) in
+        body { [self] result in
             running -= 1
             then(result)
         }
-        let parameters = overrides.map { (key: $0.name, text: $0.value) }
+    }
+
+    private func receive(
+        _ upload: [UInt8], fileName: String?, then: @escaping (Result<StoredPackage, Problem>) -> Void
+    ) {
         loop.background { [packages] in
             Result { () throws(Problem) in try packages.receive(upload, fileName: fileName) }
         } then: { [self] result in
             switch result {
-            case .failure(let problem): finish(.failure(problem))
-            case .success(.stored(let package)): readSettings(package, parameters, then: finish)
+            case .failure(let problem): then(.failure(problem))
+            case .success(.stored(let package)): then(.success(package))
             case .success(.archive(let package)):
-                unpackArchive(package) { [self] problem in
-                    store(package, problem, parameters, then: finish)
-                }
+                unpackArchive(package) { [self] problem in store(package, problem, then: then) }
             }
         }
     }
 
     /// The archive has been unpacked, or could not be.
     private func store(
-        _ package: IncomingPackage, _ problem: Problem?, _ parameters: [(key: String, text: String)],
-        then: @escaping (Result<FunctionVersion, Problem>) -> Void
+        _ package: IncomingPackage, _ problem: Problem?, then: @escaping (Result<StoredPackage, Problem>) -> Void
     ) {
         loop.background { [packages] in
             Result { () throws(Problem) -> StoredPackage in
@@ -93,11 +115,8 @@ public final class Deployments {
                 packages.discard(package)
                 throw problem
             }
-        } then: { [self] result in
-            switch result {
-            case .failure(let problem): then(.failure(problem))
-            case .success(let package): readSettings(package, parameters, then: then)
-            }
+        } then: { result in
+            then(result)
         }
     }
 

@@ -1,8 +1,8 @@
 // The control API's routes as data: one table says what there is, serves it, answers 405, and is what documentation is
 // made from.
 
-import HTTP
-import Model
+internal import HTTP
+internal import Model
 
 /// What a route may see of its request.
 struct RouteRequest {
@@ -39,10 +39,10 @@ struct Route {
 }
 
 /// The parameters behind the `?`, decoded, in order.
-struct QueryItems {
-    let items: [(name: String, value: String)]
+public struct QueryItems {
+    public let items: [(name: String, value: String)]
 
-    init(_ query: ArraySlice<UInt8>) {
+    public init(_ query: ArraySlice<UInt8>) {
         items = query.split(separator: UInt8(ascii: "&")).map { item in
             let parts = item.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
             return (
@@ -52,7 +52,7 @@ struct QueryItems {
         }
     }
 
-    subscript(_ name: String) -> String? { items.first { $0.name == name }?.value }
+    public subscript(_ name: String) -> String? { items.first { $0.name == name }?.value }
 
     /// A whole number within `range`, `fallback` when the parameter is not there.
     /// - Throws: ``Problem`` `bad-request` naming the parameter and the range.
@@ -94,8 +94,8 @@ struct QueryItems {
 }
 
 /// Percent-encoding. Source: RFC 3986 §2.1; `+` for a blank in queries: HTML's form encoding.
-enum PercentText {
-    static func decode(_ bytes: ArraySlice<UInt8>, plusIsSpace: Bool) -> String {
+public enum PercentText {
+    public static func decode(_ bytes: ArraySlice<UInt8>, plusIsSpace: Bool) -> String {
         var text: [UInt8] = []
         text.reserveCapacity(bytes.count)
         var index = bytes.startIndex

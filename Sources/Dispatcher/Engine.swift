@@ -168,6 +168,12 @@ public final class Engine {
         pool(of: version).prewarm()
     }
 
+    /// Lets the workers of a version go, idle ones at once and busy ones when they have finished. The next call gets a
+    /// new pool.
+    public func detach(_ key: VersionKey) {
+        if let pool = pools[key] { letGo(key, pool) }
+    }
+
     /// How long a worker of `reference` takes to be ready, as measured; nil when none was started yet.
     public func coldStart(of reference: FunctionReference) -> Duration? {
         guard let version = try? catalog.resolve(reference) else { return nil }

@@ -8,6 +8,8 @@ public enum Contract: String, Sendable, CaseIterable {
     case exec
     /// A program that stays and speaks the worker channel itself (runtime exec).
     case channel
+    /// `function(**input, context=…)`: the keys of the body's JSON object as keyword arguments (runtime python3).
+    case qinling
 }
 
 /// Language support that turns a package into a worker.
@@ -24,7 +26,7 @@ public enum RuntimeName: String, Sendable, CaseIterable {
     }
     public var contracts: [Contract] {
         switch self {
-        case .python3: [.lambda]
+        case .python3: [.lambda, .qinling]
         case .exec: [.exec, .channel]
         }
     }
@@ -134,6 +136,8 @@ public struct FunctionSettings: Hashable, Sendable {
         if let bodyMaxSetting { return bodyMaxSetting }
         switch contract {
         case .lambda: return .mebibytes(6)
+        // Qinling was seen to pass results of 1 MiB and knew no limit.
+        case .qinling: return .mebibytes(8)
         case .exec, .channel: return .mebibytes(1 << 10)
         }
     }
@@ -207,6 +211,9 @@ extension FunctionSettings {
         try require(
             lifetime == .warm || concurrency == 1, "lifetime",
             "fresh workers take one execution, so concurrency must be 1, not \(concurrency)")
+        try require(
+            contract != .qinling || lifetime == .fresh, "contract",
+            "qinling promises that nothing survives an execution; set lifetime: fresh")
         try egress.check()
         try promise.check()
         try checkEnvironment()

@@ -9,6 +9,7 @@ public enum ProblemCode: String, CaseIterable, Sendable {
     case handlerNotLoadable = "handler-not-loadable"
     case isolationUnavailable = "isolation-unavailable"
     case unauthorized = "unauthorized"
+    case forbidden = "forbidden"
     case notFound = "not-found"
     case functionNotFound = "function-not-found"
     case versionNotFound = "version-not-found"
@@ -45,6 +46,7 @@ public enum ProblemCode: String, CaseIterable, Sendable {
         case .badRequest, .invalidSchedule: 400
         case .invalidSettings, .invalidPackage, .handlerNotLoadable, .isolationUnavailable: 422
         case .unauthorized: 401
+        case .forbidden: 403
         case .notFound, .functionNotFound, .versionNotFound, .jobNotFound, .executionNotFound, .secretNotFound,
             .resultNotFound:
             404
@@ -79,6 +81,7 @@ public enum ProblemCode: String, CaseIterable, Sendable {
         case .handlerNotLoadable: "The handler can't be loaded"
         case .isolationUnavailable: "This host can't give the isolation asked for"
         case .unauthorized: "A valid token is needed"
+        case .forbidden: "The token does not allow this"
         case .notFound: "There is nothing at this path"
         case .functionNotFound: "There is no such function"
         case .versionNotFound: "There is no such version"

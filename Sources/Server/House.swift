@@ -11,6 +11,7 @@ internal import HTTP
 internal import Launcher
 internal import Logging
 internal import Model
+internal import QinlingAPI
 internal import Scheduler
 internal import Store
 internal import WorkerPool
@@ -32,6 +33,7 @@ final class House {
     private let engine: Engine
     private let functionDoor: FunctionDoor
     private let controlDoor: ControlDoor
+    private let qinlingDoor: QinlingDoor
     private let scheduler: JobScheduler
     private var signals: [SignalWatch] = []
     private var isStopping = false
@@ -83,12 +85,13 @@ final class House {
         let unpacker = SandboxedUnpacker(loop: loop, launcher: launchers.byLevel[isolation]!, level: isolation)
         scheduler = Scheduling.make(store: store, engine: engine, loop: loop, log: log)
         functionDoor = FunctionDoor(engine: engine)
+        let deployments = Deployments(
+            loop: loop, engine: engine, store: store, packages: packages, vault: vault, isolation: isolation,
+            levels: Set(foundations.launchers.levels), allowsHostNetwork: options.allowsHostNetwork,
+            unpack: { unpacker.unpack($0, then: $1) })
         controlDoor = ControlDoor(
             engine: engine, store: store, packages: packages, vault: vault, scheduler: scheduler,
-            deployments: Deployments(
-                loop: loop, engine: engine, store: store, packages: packages, vault: vault, isolation: isolation,
-                levels: Set(foundations.launchers.levels), allowsHostNetwork: options.allowsHostNetwork,
-                unpack: { unpacker.unpack($0, then: $1) }),
+            deployments: deployments,
             facts: ServerFacts(
                 version: Release.version, isolation: isolation,
                 levels: foundations.launchers.levels, limitsHolder: foundations.launchers.limitsHolder(at: isolation),
@@ -98,6 +101,12 @@ final class House {
             tokens: tokens,
             invoke: { [functionDoor] in functionDoor.invoke($0, $1) },
             promise: { [functionDoor] in functionDoor.promise($0, $1, path: [UInt8(ascii: "/")]) })
+        qinlingDoor = try StartError.wrap("data folder \(options.dataDirectory)") {
+            [engine, controlDoor] () throws(StoreError) in
+            try QinlingDoor(
+                engine: engine, store: store, loop: loop, packages: packages, deployments: deployments,
+                control: controlDoor, tokens: tokens, quotas: options.quotas)
+        }
         store.onCatalog = { [engine] in engine.adopt($0) }
         foundations.service.handle = { [unowned self] in serve($0) }
     }
@@ -150,6 +159,7 @@ final class House {
         warnOfUnreadableSecrets()
         resumePromised()
         scheduler.start()
+        qinlingDoor.start()
         engine.warmMinimums()
         sweepPackages()
         loop.run()
@@ -171,6 +181,7 @@ final class House {
         if functionDoor.serve(exchange) { return }
         let path = exchange.head.bytes[exchange.head.pathRange]
         if path.elementsEqual("/healthz".utf8) || path.elementsEqual("/readyz".utf8) { return answerHealth(exchange) }
+        if qinlingDoor.serve(exchange) { return }
         controlDoor.serve(exchange)
     }
 

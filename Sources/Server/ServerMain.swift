@@ -74,7 +74,7 @@ public enum ServerMain {
                     "others than this machine could deploy functions there, and no token is configured; give "
                         + "--tokens FILE (a line each: TOKEN PROJECT admin|member), or listen on localhost")
             }
-            return .none
+            return .none()
         }
         guard let bytes = FileManager.default.contents(atPath: path) else {
             throw StartError("token file \(path)", "can't be read")

@@ -23,6 +23,8 @@ public struct ServerOptions: Sendable {
     public var user: String?
     /// Memory that all workers may have together; nil: 80 % of what the machine, or its control group, has.
     public var memoryBudget: ByteCount?
+    /// What each project may have and do.
+    public var quotas = Quotas()
     /// How long executions in hand may take to end at shutdown. Default 30 s.
     public var drainTimeout: Duration
     /// `text` for people, `json` for log collectors; one line a record either way, on standard error.

@@ -30,6 +30,9 @@ public final class Store {
     /// The secrets there are, sealed. Changed, like ``catalog``, before the request that changed them is answered.
     private(set) var secrets: [SecretName: SealedSecret]
 
+    /// What projects own, as it was when the folder was opened, for the room that keeps it from then on.
+    public private(set) var resourcesAtStart: ResourceState
+
     /// Opens the data folder, made with mode 0700 if need be: takes its lock, opens or makes the database, brings it to
     /// today's schema and reads the functions. Blocks; to be called before the loop runs.
     /// - Throws: ``StoreError`` `locked`, `tooNew`, `damaged`, `directory`, `unavailable` or `diskFull`.
@@ -43,6 +46,7 @@ public final class Store {
         self.loop = loop
         catalog = try backend.catalog()
         secrets = try backend.secrets()
+        resourcesAtStart = try backend.resourceState()
         // The thread brings answers home through a closure that knows the store only weakly: a store that is dropped
         // without close() must not be kept by its own thread.
         let home = Home()
@@ -225,6 +229,11 @@ extension StoreBackend {
     func secrets() throws(StoreError) -> [SecretName: SealedSecret] {
         let secrets = try readNow { try $0.secrets() } ?? []
         return Dictionary(uniqueKeysWithValues: secrets.map { ($0.facts.name, $0) })
+    }
+
+    /// What projects own, likewise.
+    func resourceState() throws(StoreError) -> ResourceState {
+        try readNow { try $0.resourceState() } ?? ResourceState()
     }
 
     private func readNow<Value: Sendable>(

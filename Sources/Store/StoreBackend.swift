@@ -59,6 +59,12 @@ protocol StoreSession {
     func setSecret(_ name: SecretName, sealed: [UInt8], at time: WallTime) throws -> SecretChange
     func deleteSecret(_ name: SecretName) throws
 
+    // Resources of projects
+    func resourceState() throws -> ResourceState
+    func change(_ change: ResourceChange) throws
+    /// Oldest first.
+    func projectExecutions(_ filter: ProjectExecutionFilter) throws -> [ProjectExecution]
+
     // Jobs
     func createJob(_ job: Job) throws
     func updateJob(_ job: Job) throws

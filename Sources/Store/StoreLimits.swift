@@ -12,6 +12,9 @@ public enum StoreLimit {
     /// Jobs on one server.
     public static let jobsMax = 20_000
 
+    /// Executions kept that projects asked for by the Qinling API; the oldest that have ended go first.
+    public static let projectExecutionsMax = 20_000
+
     /// Operations that may wait for the store's thread. At 6,500 commits/s, one operation each, that is 3 s of work;
     /// more would only hide that the disk can't keep up.
     public static let operationsWaitingMax = 20_000

@@ -87,6 +87,7 @@ extension FrameWriter {
         let settings = version.settings
         var fields = FieldList()
         fields.append(name: "handler", value: settings.handler.utf8)
+        fields.append(name: "contract", value: settings.contract.rawValue.utf8)
         fields.append(name: "function", value: settings.name.text.utf8)
         fields.append(name: "version", value: String(version.number.value).utf8)
         fields.append(name: "memory", value: String(settings.memory.bytes).utf8)

@@ -13,6 +13,9 @@ public typealias LogSink = (LogLine) -> Void
 public final class Pool {
     /// Bytes of log kept of one execution; the rest is left out with a note. AWS keeps 256 KiB per event.
     public static let logBytesMax = 256 << 10
+    /// The same of the contract `qinling`, which was seen to keep 5 MiB.
+    public static let qinlingLogBytesMax = 8 << 20
+    var logBytesMax: Int { settings.contract == .qinling ? Self.qinlingLogBytesMax : Self.logBytesMax }
 
     public let version: FunctionVersion
     let clock: Clock

@@ -384,11 +384,12 @@ final class Worker {
         let before = call?.run.logged ?? loggedOutside
         let logged = before + line.count + 1
         if let call { call.run.logged = logged } else { loggedOutside = logged }
-        if logged <= Pool.logBytesMax {
+        if logged <= pool.logBytesMax {
             pool.log(line, stream, of: call?.id)
-        } else if before <= Pool.logBytesMax {
+        } else if before <= pool.logBytesMax {
             let whose = call == nil ? "between two executions" : "of this execution"
-            pool.note("further lines \(whose) are left out: they are more than 256 KiB", of: call?.id)
+            pool.note(
+                "further lines \(whose) are left out: they are more than \(pool.logBytesMax >> 10) KiB", of: call?.id)
         }
     }
 }

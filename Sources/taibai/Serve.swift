@@ -65,6 +65,12 @@ struct Serve: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
+            "What each project may have: functions, executions-per-minute, memory, package or others, such as "
+                + "functions=100. May be given several times.", valueName: "name=limit"))
+    var quota: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
             "How long running executions may take to finish when the server stops. (default: 30s)",
             valueName: "duration"),
         transform: Reading.duration)
@@ -81,12 +87,15 @@ struct Serve: ParsableCommand {
     var logFormat = LogFormat.text
 
     func run() throws {
-        let status = ServerMain.run(
-            ServerOptions(
-                listen: listen, dataDirectory: data, isolation: isolation.rawValue, tokensFile: tokens,
-                secretKeyFile: secretKey, pythonPath: python, user: user,
-                allowsHostNetwork: allowHostNetwork, memoryBudget: memoryBudget, drainTimeout: drainTimeout,
-                logFormat: logFormat.rawValue))
+        var options = ServerOptions(
+            listen: listen, dataDirectory: data, isolation: isolation.rawValue, tokensFile: tokens,
+            secretKeyFile: secretKey, pythonPath: python, user: user,
+            allowsHostNetwork: allowHostNetwork, memoryBudget: memoryBudget, drainTimeout: drainTimeout,
+            logFormat: logFormat.rawValue)
+        for text in quota {
+            if let reason = options.quotas.set(text) { throw ValidationError("--quota \(text): \(reason)") }
+        }
+        let status = ServerMain.run(options)
         guard status == 0 else { throw ExitCode(status) }
     }
 

@@ -223,6 +223,7 @@ import Testing
             }
             try Self.tamper(
                 folder, "DROP TABLE secret", "DROP TABLE promise", "DROP TABLE result", "DROP TABLE idempotency",
+                "DROP TABLE resource", "DROP TABLE projectExecution", "DROP TABLE executionCount",
                 "ALTER TABLE execution DROP COLUMN attempts", "ALTER TABLE execution DROP COLUMN isolation",
                 "ALTER TABLE execution DROP COLUMN limits", "ALTER TABLE function DROP COLUMN rolledBackTo",
                 "DELETE FROM grdb_migrations WHERE identifier <> '1'",

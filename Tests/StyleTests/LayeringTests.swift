@@ -36,11 +36,14 @@ private struct Allowance {
                 "Model", "EventLoop", "HTTP", "Autoscaler", "Store", "WorkerPool", "Dispatcher", "Scheduler",
                 "Manifest", "Gateway",
             ], foundation: true),
+        "QinlingAPI": Allowance(
+            rooms: ["Model", "EventLoop", "HTTP", "Store", "WorkerPool", "Dispatcher", "ControlAPI"],
+            foundation: true),
         "Client": Allowance(rooms: ["Model"], foundation: true),
         "Server": Allowance(
             rooms: [
                 "Model", "EventLoop", "HTTP", "Autoscaler", "Store", "Launcher", "Egress", "Manifest", "WorkerPool",
-                "Dispatcher", "Gateway", "Scheduler", "ControlAPI", "RuntimeFiles",
+                "Dispatcher", "Gateway", "Scheduler", "ControlAPI", "QinlingAPI", "RuntimeFiles",
             ], packages: ["Logging"], foundation: true),
         "taibai": Allowance(
             rooms: ["Model", "Server", "Client", "Manifest"], packages: ["ArgumentParser"], foundation: true),

@@ -30,6 +30,10 @@ enum SQLiteSchema {
             try db.execute(sql: promises)
             try db.execute(sql: "PRAGMA user_version = 5")
         }
+        migrator.registerMigration("6") { db in
+            try db.execute(sql: resources)
+            try db.execute(sql: "PRAGMA user_version = 6")
+        }
         migrator.registerMigration("7") { db in
             try db.execute(sql: "ALTER TABLE function ADD COLUMN rolledBackTo INTEGER")
             try db.execute(sql: "PRAGMA user_version = 7")
@@ -70,6 +74,41 @@ enum SQLiteSchema {
             createdAt INTEGER NOT NULL,
             updatedAt INTEGER NOT NULL
         ) STRICT;
+
+        """
+
+    /// What projects own. `body` is JSON of the room that owns the kind; columns are what the store itself looks for.
+    private static let resources = """
+        CREATE TABLE resource (
+            kind TEXT NOT NULL,
+            id TEXT NOT NULL,
+            project TEXT NOT NULL,
+            body BLOB NOT NULL,
+            PRIMARY KEY (kind, id)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE projectExecution (
+            id BLOB NOT NULL PRIMARY KEY,
+            project TEXT NOT NULL,
+            function TEXT NOT NULL,
+            version INTEGER NOT NULL,
+            alias TEXT,
+            description TEXT,
+            status TEXT NOT NULL,
+            isSync INTEGER NOT NULL,
+            build INTEGER NOT NULL,
+            input TEXT,
+            result TEXT,
+            createdAt INTEGER NOT NULL,
+            updatedAt INTEGER
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX projectExecutionOfProject ON projectExecution (project, id);
+        CREATE INDEX projectExecutionUnfinished ON projectExecution (id) WHERE status = 'running';
+        CREATE TABLE executionCount (
+            function TEXT NOT NULL,
+            version INTEGER NOT NULL,
+            count INTEGER NOT NULL,
+            PRIMARY KEY (function, version)
+        ) STRICT, WITHOUT ROWID;
 
         """
 
