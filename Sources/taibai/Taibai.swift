@@ -26,7 +26,9 @@ import Server
             CommandGroup(name: "Function", subcommands: [New.self, Deploy.self, Invoke.self]),
             CommandGroup(
                 name: "Resource",
-                subcommands: [Functions.self, Describe.self, Delete.self, JobCommand.self, SecretCommand.self]),
+                subcommands: [
+                    Functions.self, Describe.self, Delete.self, JobCommand.self, SecretCommand.self, TokenCommand.self,
+                ]),
             CommandGroup(name: "Observing", subcommands: [Executions.self, Logs.self, Top.self]),
             CommandGroup(
                 name: "Server and other",
