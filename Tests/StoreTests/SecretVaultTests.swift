@@ -222,7 +222,8 @@ import Testing
                 try rig.answer { rig.store.enqueue([Sample.queued(1)], then: $0) }
             }
             try Self.tamper(
-                folder, "DROP TABLE secret", "ALTER TABLE execution DROP COLUMN isolation",
+                folder, "DROP TABLE secret", "DROP TABLE resource", "DROP TABLE projectExecution",
+                "DROP TABLE executionCount", "ALTER TABLE execution DROP COLUMN isolation",
                 "ALTER TABLE execution DROP COLUMN limits", "DELETE FROM grdb_migrations WHERE identifier <> '1'",
                 "PRAGMA user_version = 1")
             try Self.with(folder) { vault, rig in
