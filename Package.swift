@@ -120,10 +120,11 @@ let package = Package(
         tests("SchedulerTests", ["Scheduler", "Dispatcher", "WorkerPool", "Store", "Model", "EventLoop"]),
         tests("EgressTests", ["Egress", "HTTP", "EventLoop", "Model"]),
         tests("ManifestTests", ["Manifest", "Model"]),
+        tests("QinlingAPITests", ["QinlingAPI", "ControlAPI", "Store", "Model"]),
         tests("ClientTests", ["Client", "taibai", "Model"]),
         tests("SimulationTests", ["EngineSupport", "Dispatcher", "WorkerPool", "Autoscaler", "Model", "EventLoop"]),
         tests("StyleTests", []),
-        tests("EndToEndTests", ["Client", "Model", "ServerSupport"]),
+        tests("EndToEndTests", ["Client", "Model", "ServerSupport"], exclude: ["qinling"]),
         tests("HostileTests", ["Client", "Model", "ServerSupport"], exclude: ["functions", "without-namespaces.py"]),
     ]
 )

@@ -1,5 +1,5 @@
-"""The contract `qinling`: the body's JSON object as keyword arguments of `module.function`, which is imported for this one
-execution; what it prints is the log, between a line that begins and one that ends it.
+"""The contract `qinling`: the body's JSON object as keyword arguments of `module.function`, which is imported for this
+one execution; what it prints is the log, between a line that begins and one that ends it.
 """
 
 import importlib
@@ -7,7 +7,8 @@ import json
 import resource
 import traceback
 
-from taibai_payload import OWN_FILES, MarshalError, describe_error, json_bytes
+from taibai_channel import RAISED
+from taibai_payload import JSON_HEAD, OWN_FILES, MarshalError, describe_error, json_bytes
 
 # Limits of Qinling's python runtime for the process of one execution.
 DESCRIPTORS_MAX = 1024
@@ -75,3 +76,11 @@ def qinling_answer(entry, identity, body, body_max):
         return None, describe_error(error, "Qinling.Resource" if is_resource else None)
     finally:
         print(f"Finished execution: {identity}")
+
+
+def answer_qinling(worker, request):
+    body, error = qinling_answer(worker.entry, request.id, b"".join(request.body), worker.body_max)
+    if error is None:
+        worker.send_whole(request, JSON_HEAD, body)
+    else:
+        worker.finish(request, RAISED, error=error.fields())

@@ -25,11 +25,10 @@ from taibai_channel import (
     HELLO, INIT_FAILED, LAST, PROTOCOL, RAISED, READY, REQUEST, REQUEST_HEAD, SETUP, STANDARD_ERROR, U16, U32,
     UNKNOWN, WINDOW, Channel, LogFormatter, LogStream, ProtocolError, encode_field, frame, read_fields,
     read_request_fields)
-from taibai_qinling import qinling_answer
 from taibai_payload import (
     JSON_HEAD, STREAM_HEAD, Context, MarshalError, TooLarge, answer_head, describe_error, http_answer,
     http_event, is_stream, json_bytes, with_length)
-
+from taibai_qinling import answer_qinling
 
 # Of a thread. The system's 8 MiB would count in full against the worker's memory, touched or not.
 STACK_SIZE = 1 << 20
@@ -308,7 +307,7 @@ class Worker:
 
     def answer(self, request):
         if self.entry is not None:
-            return self.answer_qinling(request)
+            return answer_qinling(self, request)
         trigger = request.special.get(":trigger", "http")
         is_http = trigger == "http" or trigger.startswith("webhook:")
         context = Context(request)
@@ -338,19 +337,12 @@ class Worker:
             self.send_whole(request, head, body)
         return None
 
-    def send_whole(self, request, head, body):
+    def send_whole(self, request, head, body):  # an answer that is complete
         if len(head) + len(body) <= BODY_MAX and len(body) <= request.window:
             self.finish(request, ANSWERED, frame(HEAD, request.number, request.nonce, head + body, LAST))
         else:
             self.send_body(request, body, with_length(head, len(body)))
             self.finish(request, ANSWERED)
-
-    def answer_qinling(self, request):
-        body, error = qinling_answer(self.entry, request.id, b"".join(request.body), self.body_max)
-        if error is None:
-            self.send_whole(request, JSON_HEAD, body)
-        else:
-            self.finish(request, RAISED, error=error.fields())
 
     def refuse(self, request, error):
         """The body of an invoke is the event itself, so it must be JSON."""
@@ -581,10 +573,8 @@ def set_up(worker):
     set_environment(setup, code)
     set_search_path(code)
     try:
-        if setup["contract"] == "qinling":
-            worker.entry = setup["handler"]
-        else:
-            worker.handler = load_handler(setup["handler"], code)
+        worker.entry = setup["handler"] if setup["contract"] == "qinling" else None
+        worker.handler = load_handler(setup["handler"], code) if worker.entry is None else None
     except InitError as error:
         worker.streams[1].write(error.text.log())
         worker.channel.send(frame(INIT_FAILED, body=error.text.fields()))

@@ -211,5 +211,5 @@ public struct RemoteServer: Sendable {
 
 extension JSON {
     /// The date behind a key.
-    fileprivate func time(_ key: String) -> WallTime? { self[key]?.string.flatMap { WallTime(iso8601: $0) } }
+    func time(_ key: String) -> WallTime? { self[key]?.string.flatMap { WallTime(iso8601: $0) } }
 }

@@ -105,8 +105,8 @@ public final class ControlDoor {
             return exchange.answer(
                 Problem(
                     .forbidden,
-                    "the token is a member's: this interface shows all projects, so it needs an admin's; members use the "
-                        + "Qinling API of the same server, with X-Auth-Token"))
+                    "the token is a member's: this interface shows all projects, so it needs an admin's; members use "
+                        + "the Qinling API of the same server, with X-Auth-Token"))
         }
         let path = exchange.head.bytes[exchange.head.pathRange]
         let segments = path.split(separator: UInt8(ascii: "/")).map { PercentText.decode($0, plusIsSpace: false) }

@@ -1,5 +1,6 @@
-// Who may use the control API, and as whom. A token file has a line for each: token, project, role; `#` begins a comment.
-// Tokens that `taibai token create` makes are kept in the store. Of neither kind does the server keep the token itself.
+// Who may use the control API, and as whom. A token file has a line for each: token, project, role; `#` begins a
+// comment. Tokens that `taibai token create` makes are kept in the store. Of neither kind does the server keep the
+// token itself.
 
 internal import Foundation
 public import Model

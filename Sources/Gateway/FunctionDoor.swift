@@ -69,8 +69,15 @@ public final class FunctionDoor {
             throw Problem(.functionNotFound, "no function has such a name: \(error)")
         }
         let rest = path[(path.startIndex + found.restStart)...]
-        return (try engine.resolve(found.reference), rest.isEmpty ? Self.rootPath : rest)
+        let version = try engine.resolve(found.reference)
+        // A project's own: called with its token through the Qinling API, and by nobody here, where none is asked for.
+        if version.settings.contract == .qinling, version.name.text.hasPrefix(Self.projectPrefix) {
+            throw Problem(.functionNotFound, "there is no function '\(found.reference.name)'")
+        }
+        return (version, rest.isEmpty ? Self.rootPath : rest)
     }
+    /// What the names of projects' functions begin with in the catalog.
+    private static let projectPrefix = "qinling-"
 
     /// What the worker is told of the request: our own fields first, then the caller's headers.
     func fields(of exchange: Exchange, path: ArraySlice<UInt8>) -> FieldList {

@@ -23,11 +23,13 @@ public enum RequestRefusal: Error, Equatable, CaseIterable, Sendable {
     public var status: Int {
         switch self {
         case .headTooSlow, .bodyTooSlow: 408
+        // Known, and allowed nowhere: 501 would be for methods that nobody knows (RFC 9110 §15.6.2).
+        case .methodNotImplemented: 405
         case .bodyTooLarge, .contentLengthTooLarge, .chunkSizeTooLarge: 413
         case .targetTooLong: 414
         case .expectationNotSupported: 417
         case .headTooLong, .tooManyFields, .trailersTooLong: 431
-        case .methodTooLong, .methodNotImplemented, .transferEncodingNotSupported: 501
+        case .methodTooLong, .transferEncodingNotSupported: 501
         case .versionNotSupported: 505
         default: 400
         }
@@ -40,7 +42,7 @@ public enum RequestRefusal: Error, Equatable, CaseIterable, Sendable {
         case .bareLineFeed: "A line ends with LF alone. End every line of the head with CR LF."
         case .bareCarriageReturn: "A CR is not followed by LF. End every line of the head with CR LF."
         case .methodTooLong: "The method is longer than 32 bytes. Use a registered method."
-        case .methodNotImplemented: "CONNECT and TRACE are not implemented. Use another method."
+        case .methodNotImplemented: "CONNECT and TRACE are not allowed. Use another method."
         case .targetTooLong: "The request target is too long. Put large input into the body."
         case .badTarget: "The target must be a path that begins with /, or an http URL. Percent-encode other bytes."
         case .badAuthority: "The authority of the target URL must be a host and an optional port, without user name."

@@ -86,6 +86,7 @@ enum RefusalAnswer {
         var headers = ResponseHeaders()
         headers.add("Content-Type", "application/problem+json")
         headers.add("X-Problem", code == .bodyTooLarge ? "body-too-large" : "bad-request")
+        if refusal == .methodNotImplemented { headers.add("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS") }
         let head = ResponseHead(status: refusal.status, request: nil, bodyLength: body.utf8.count, closes: true)
         head.write(to: &output, date: date, headers: headers)
         output.append(contentsOf: body.utf8)

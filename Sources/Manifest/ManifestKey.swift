@@ -55,7 +55,8 @@ enum ManifestKey: String, CaseIterable {
         "attempts": .retries, "maxretries": .retries, "maximumretryattempts": .retries, "backoff": .retryDelay,
         "maximumeventage": .maxEventAge, "eventage": .maxEventAge, "on_success": .onSuccess, "on_failure": .onFailure,
         "pidsmax": .processes, "maxrequests": .maxUses, "max_requests": .maxUses, "maxlifetime": .maxAge,
-        "max_age": .maxAge, "max_uses": .maxUses, "prewarm": .warm, "threads": .processes, "secretsenv": .secretEnv, "secret_env": .secretEnv,
+        "max_age": .maxAge, "max_uses": .maxUses, "prewarm": .warm, "threads": .processes, "secretsenv": .secretEnv,
+        "secret_env": .secretEnv,
     ]
 
     /// What to say about a key that is none.

@@ -1,4 +1,5 @@
-// Bodies that browsers and python-requests send: urlencoded, and multipart with files. Source: RFC 7578, RFC 2046 §5.1.1.
+// Bodies that browsers and python-requests send: urlencoded, and multipart with files. Source: RFC 7578, RFC 2046
+// §5.1.1.
 
 internal import ControlAPI
 

@@ -255,8 +255,9 @@ extension QinlingDoor {
         publish(function, digest, size, request, orElse: { [unowned self] in busy.remove(function.id) }) {
             [unowned self] built in
             busy.remove(function.id)
-            attempt(request.exchange) { () throws(Fault) in try keep(built, request) }
-            forgetBuild(before, of: built)
+            attempt(request.exchange) { () throws(Fault) in
+                try keep(built, request) { [unowned self] in forgetBuild(before, of: built) }
+            }
         }
     }
 
@@ -272,7 +273,10 @@ extension QinlingDoor {
         }
     }
 
-    private func keep(_ function: FunctionResource, _ request: Request) throws(Fault) {
+    /// - Parameter then: called when the store has it.
+    private func keep(
+        _ function: FunctionResource, _ request: Request, then: @escaping () -> Void = {}
+    ) throws(Fault) {
         // Versions may have been made meanwhile.
         guard let current = registry.functions[function.id] else {
             throw .missing("Function", function.id)
@@ -283,6 +287,9 @@ extension QinlingDoor {
         let changed = function
         var change = Registry.Change()
         try change.put(changed)
-        commit(change, request) { [unowned self] in request.exchange.answer(200, view(changed)) }
+        commit(change, request) { [unowned self] in
+            then()
+            request.exchange.answer(200, view(changed))
+        }
     }
 }

@@ -1,6 +1,6 @@
 // When jobs of projects run: one timer for the earliest of them. What is due is decided and written in one transaction,
-// the executions with the jobs' next times, and begun only when that is on the disk; so a job is neither early nor lost,
-// and a slot is not used twice. Slots that passed while nobody looked are stood for by one.
+// the executions with the jobs' next times, and begun only when that is on the disk; so a job is neither early nor
+// lost, and a slot is not used twice. Slots that passed while nobody looked are stood for by one.
 
 internal import Dispatcher
 internal import EventLoop

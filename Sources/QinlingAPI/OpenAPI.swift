@@ -196,7 +196,11 @@ enum OpenAPI {
         members.insert(JSON.Member(name: String(operation.status), value: success), at: 0)
         let fault: JSON = [
             "description": .text("refused"),
-            "content": ["application/json": ["schema": ["$ref": .text("#/components/schemas/Fault")]]],
+            "content": [
+                "application/json": ["schema": ["$ref": .text("#/components/schemas/Fault")]],
+                // Of the control API, to clients that do not send X-Auth-Token where both have the path.
+                "application/problem+json": ["schema": ["type": .text("object")]],
+            ],
         ]
         members.append(JSON.Member(name: "4XX", value: fault))
         members.append(JSON.Member(name: "503", value: fault))

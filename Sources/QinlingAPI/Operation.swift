@@ -29,7 +29,7 @@ struct Operation {
     /// Names it in OpenAPI documents.
     let id: String
     let method: String
-    /// Segments below the root. `{id}` and `{function}` take UUIDs, `{text}` and `{name}` anything, `{number}` a number.
+    /// `{id}` and `{function}` take UUIDs, `{number}` a number, `{text}` and `{name}` anything.
     let path: [String]
     let access: Access
     let query: [String]

@@ -1,8 +1,7 @@
-// The Qinling API's door: which requests are its own, who may come in, and the order of checks. What the routes do is in
-// the files named after what they are about.
+// The Qinling API's door: which requests are its own, who may come in, and the order of checks. What the routes do is
+// in the files named after what they are about.
 //
-// Both APIs live on one port, under /v1. A request belongs here if it carries X-Auth-Token, as every OpenStack client
-// sends it; if only this API knows its path and method; or if its body is a form. Everything else is Taibai's own API.
+// Both APIs live on one port, under /v1; Dialect tells what a client means where both have a path.
 
 public import ControlAPI
 public import Dispatcher
@@ -58,8 +57,10 @@ public final class QinlingDoor {
     /// Takes up what was promised before the last stop, and removes what a crash left half made.
     public func start() {
         let known = Set(registry.functions.values.compactMap(\.catalogName))
-        for name in engine.catalog.functions.keys
-        where name.text.hasPrefix(FunctionResource.catalogPrefix) && !known.contains(name) {
+        for (name, entry) in engine.catalog.functions
+        where FunctionResource.isCatalogName(name) && entry.latest.settings.contract == .qinling
+            && !known.contains(name)
+        {
             store.deleteFunction(name) { _ in
                 // What stays now goes at the next start.
             }
@@ -80,49 +81,70 @@ public final class QinlingDoor {
         let segments = path.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: true)
             .map { PercentText.decode($0, plusIsSpace: false) }
         let found = operations.compactMap { operation in operation.match(segments).map { (operation, $0) } }
-        let hasToken = head.valueRange(of: "x-auth-token") != nil
+        let dialect = Dialect(head)
         guard let (operation, words) = found.first(where: { $0.0.method == head.methodText }) else {
-            guard hasToken || !found.isEmpty, !control.knows(segments) else { return false }
-            refuse(exchange, path: String(decoding: path, as: UTF8.self), found.map(\.0.method))
+            let isShared = control.knows(segments)
+            guard dialect == .qinling ? !found.isEmpty || !isShared : !found.isEmpty && !isShared else { return false }
+            refuse(exchange, path: String(decoding: path, as: UTF8.self), found.map(\.0))
             return true
         }
-        guard hasToken || isForm(head) || !control.serves(head.methodText, segments) || words.contains(where: isID)
-        else {
-            return false
+        let isShared = control.serves(head.methodText, segments)
+        if isShared, dialect == .control { return false }
+        if ControlDoor.token(of: head) == nil, tokens.areRequired, operation.access != .open {
+            // Who brings no token does not tell which client it is; both understand this.
+            exchange.answer(Self.unauthorized, headers: Self.challenge)
+            return true
         }
-        admit(exchange, operation, words)
+        if dialect == .qinling || !isShared {
+            admit(exchange, operation, words)
+            return true
+        }
+        // Functions and jobs of the control API have names, which never look like a UUID. Executions have ids in both.
+        guard let id = words.first.flatMap({ ExecutionID($0) }) else { return false }
+        guard segments.dropFirst().first == "executions" else {
+            admit(exchange, operation, words)
+            return true
+        }
+        find(id) { [unowned self] isOurs in
+            guard !exchange.isOver else { return }
+            if isOurs { admit(exchange, operation, words) } else { control.serve(exchange) }
+        }
         return true
     }
 
-    /// Functions and jobs of the control API have names, which never look like a UUID; its executions have ids too.
-    private func isID(_ word: String) -> Bool {
-        guard let id = ResourceID.parse(word) else { return false }
-        return registry.functions[id] != nil || registry.jobs[id] != nil
-    }
-
-    private func isForm(_ head: RequestHead) -> Bool {
-        let type = head.text(of: "content-type")?.lowercased() ?? ""
-        return type.hasPrefix("multipart/form-data") || type.hasPrefix("application/x-www-form-urlencoded")
-    }
-
-    private func refuse(_ exchange: Exchange, path: String, _ methods: [String]) {
-        guard tokens.caller(ControlDoor.token(of: exchange.head), at: engine.now) != nil else {
-            return exchange.answer(Self.unauthorized)
+    private func find(_ id: ExecutionID, then: @escaping (Bool) -> Void) {
+        if runner.live[id] != nil { return then(true) }
+        store.projectExecutions(ProjectExecutionFilter(id: id)) { result in
+            // With a store that does not answer, either door says so.
+            then((try? result.get().isEmpty) == false)
         }
-        guard !methods.isEmpty else { return exchange.answer(Fault(404, "There is nothing at \(path.prefix(200))")) }
+    }
+
+    private func refuse(_ exchange: Exchange, path: String, _ found: [Operation]) {
+        let isOpen = found.contains { $0.access == .open }
+        guard isOpen || tokens.caller(ControlDoor.token(of: exchange.head), at: engine.now) != nil else {
+            return exchange.answer(Self.unauthorized, headers: Self.challenge)
+        }
+        guard !found.isEmpty else { return exchange.answer(Fault(404, "There is nothing at \(path.prefix(200))")) }
         var headers = ResponseHeaders()
-        headers.addOwn("Allow", Set(methods).sorted().joined(separator: ", "))
+        headers.addOwn("Allow", Set(found.map(\.method)).sorted().joined(separator: ", "))
         exchange.answer(Fault(405, "Method Not Allowed"), headers: headers)
     }
 
     static let unauthorized = Fault(401, "Failed to validate access token: Authentication required")
+    private static var challenge: ResponseHeaders {
+        var headers = ResponseHeaders()
+        headers.addOwn("WWW-Authenticate", "Bearer")
+        headers.addOwn("X-Problem", ProblemCode.unauthorized.rawValue)
+        return headers
+    }
 
     // The order of checks: 401, then path, query and body (400), then permission (403); the rest is the route's.
 
     private func admit(_ exchange: Exchange, _ operation: Operation, _ words: [String]) {
         let caller = tokens.caller(ControlDoor.token(of: exchange.head), at: engine.now)
         guard let caller = caller ?? (operation.access == .open ? Caller(project: "", isAdmin: false) : nil) else {
-            return exchange.answer(Self.unauthorized)
+            return exchange.answer(Self.unauthorized, headers: Self.challenge)
         }
         attempt(exchange) { () throws(Fault) in
             let words = try operation.checked(words)

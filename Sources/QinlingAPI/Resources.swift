@@ -1,5 +1,5 @@
-// What a project owns, as it is kept: in memory while the server runs, as rows of JSON in the store. And as it is shown:
-// exactly the fields that Qinling's clients know, nulls included.
+// What a project owns, as it is kept: in memory while the server runs, as rows of JSON in the store. And as it is
+// shown: exactly the fields that Qinling's clients know, nulls included.
 
 internal import Foundation
 internal import Model
@@ -112,6 +112,11 @@ struct FunctionResource: Resource {
         try? FunctionName(Self.catalogPrefix + id.filter { $0 != "-" })
     }
     static let catalogPrefix = "qinling-"
+    /// Whether a name has the form of ``catalogName``: the prefix and 32 hexadecimal digits.
+    static func isCatalogName(_ name: FunctionName) -> Bool {
+        let rest = name.text.dropFirst(catalogPrefix.count)
+        return name.text.hasPrefix(catalogPrefix) && rest.utf8.count == 32 && rest.allSatisfy(\.isHexDigit)
+    }
 
     /// What its next build is made with.
     func settings(_ name: FunctionName, isTrusted: Bool) -> FunctionSettings {

@@ -179,9 +179,9 @@ final class Runner {
             let image = function.code.image ?? ""
             return then(ended(execution, "error", .text("This server runs no image '\(image)'.")))
         }
-        guard let name = function.catalogName, let number = VersionNumber(execution.build),
-            let version = engine.catalog.functions[name]?.version(number)
-        else { return then(ended(execution, "error", .text("The code of the function is gone."))) }
+        guard let version = version(of: execution, function) else {
+            return then(ended(execution, "error", .text("The code of the function is gone.")))
+        }
         workers.began(key(execution), at: loop.now)
         var fields = FieldList()
         fields.append(name: ":method", text: "POST")
@@ -198,6 +198,14 @@ final class Runner {
         collector.call = call
         if !body.isEmpty { call.append(body.span, isLast: true) }
         collector.flow()
+    }
+
+    /// The build that the execution was promised; the working copy may have been changed since, and then is the one.
+    private func version(of execution: ProjectExecution, _ function: FunctionResource) -> FunctionVersion? {
+        guard let name = function.catalogName, let entry = engine.catalog.functions[name] else { return nil }
+        let current = execution.version == 0 ? function.build : nil
+        return [execution.build, current].compactMap { $0 }.compactMap { VersionNumber($0) }
+            .compactMap { entry.version($0) }.first
     }
 
     private func ended(

@@ -1,5 +1,5 @@
-// Workers as Qinling counts them: one for three executions at a time, listed until nothing was asked of them for a while.
-// Taibai's own are many more and live for one execution each; which is nobody's business who scales by Qinling's count.
+// Workers as Qinling counts them: one for three executions at a time, listed until nothing was asked of them for a
+// while. Taibai's own are many more and live for one execution each, which does not show here.
 
 internal import Model
 

@@ -148,6 +148,10 @@ final class WriteBehind<Row: Sendable> {
             excess += 1
         }
         guard excess > 0 else { return }
+        // More than is needed, because those behind move up, which must not be done for each row.
+        let more = min(waiting.count - excess, StoreLimit.writeBehindRowsPerWriteMax)
+        for row in waiting[excess..<(excess + more)] { waitingBytes -= size(row) }
+        excess += more
         waiting.removeFirst(excess)
         dropped += excess
         doneTotal += excess

@@ -28,7 +28,9 @@ import Server
                 subcommands: [New.self, Deploy.self, Invoke.self, Rollback.self, Scale.self]),
             CommandGroup(
                 name: "Resource",
-                subcommands: [Functions.self, Describe.self, Delete.self, JobCommand.self, SecretCommand.self]),
+                subcommands: [
+                    Functions.self, Describe.self, Delete.self, JobCommand.self, SecretCommand.self, TokenCommand.self,
+                ]),
             CommandGroup(
                 name: "Observing",
                 subcommands: [Executions.self, DeadCommand.self, Logs.self, Top.self, Explain.self]),

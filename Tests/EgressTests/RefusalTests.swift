@@ -179,7 +179,7 @@ private func connect(_ target: String) -> String { "CONNECT \(target) HTTP/1.1\r
         // What is nothing at all, or too much.
         ("\r\nCONNECT a.example:443 HTTP/1.1\r\nHost: a\r\n\r\n", 400), ("\u{16}\u{3}\u{1}\r\n", 400), ("\n", 400),
         ("GET http://a.example/ HTTP/2.0\r\nHost: a\r\n\r\n", 505),
-        ("TRACE http://a.example/ HTTP/1.1\r\nHost: a\r\n\r\n", 501),
+        ("TRACE http://a.example/ HTTP/1.1\r\nHost: a\r\n\r\n", 405),
         ("GET http://a.example/\(String(repeating: "a", count: 9000)) HTTP/1.1\r\n", 414),
         ("CONNECT a.example:443 HTTP/1.1\r\nHost: a\r\nA: \(String(repeating: "a", count: 17_000))\r\n\r\n", 431),
         ("CONNECT \(String(repeating: "a.", count: 200)):443 HTTP/1.1\r\nHost: a\r\n\r\n", 400),

@@ -28,7 +28,7 @@ extension EndToEnd {
                 try expectProblem(try rig.get("/function/No_Name"), 404, "function-not-found")
                 try expectProblem(try rig.get("/v1/functions/nobody"), 404, "function-not-found")
                 try expectProblem(try rig.get("/v1/nothing"), 404, "not-found")
-                try expectProblem(try rig.get("/"), 404, "not-found")
+                try expectProblem(try rig.get("/nothing"), 404, "not-found")
                 try expectProblem(
                     try rig.get("/v1/executions/019aa5c2-7b1e-7c3d-8a55-0f6f4c1d2e3b"), 404, "execution-not-found")
                 try expectProblem(try rig.get("/v1/jobs/nobody"), 404, "job-not-found")

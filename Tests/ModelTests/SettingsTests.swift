@@ -131,7 +131,7 @@ import Testing
 
     @Test func `a runtime speaks its own contract only`() throws {
         let settings = try settings { $0.contract = .exec }
-        #expect(throws: SettingError(key: "contract", reason: "runtime python3 speaks lambda, not exec")) {
+        #expect(throws: SettingError(key: "contract", reason: "runtime python3 speaks lambda, qinling, not exec")) {
             try settings.check()
         }
     }
@@ -146,6 +146,17 @@ import Testing
         #expect(throws: SettingError(key: "contract", reason: "runtime exec speaks exec, channel, not lambda")) {
             try settings.check()
         }
+    }
+
+    @Test func `the contract qinling wants a fresh worker for each execution`() throws {
+        let warm = try settings { $0.contract = .qinling }
+        #expect(throws: SettingError.self) { try warm.check() }
+        let fresh = try settings {
+            $0.contract = .qinling
+            $0.lifetime = .fresh
+        }
+        #expect(throws: Never.self) { try fresh.check() }
+        #expect(fresh.bodyMax == .mebibytes(8))
     }
 
     @Test(arguments: ["1A", "A-B", "", "A=B", "Ä"])

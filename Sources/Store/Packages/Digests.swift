@@ -1,11 +1,12 @@
-// Digests of bytes that other rooms need: the MD5 that Qinling's clients send along, and the SHA-256 that tokens are kept
-// as. Neither names a package.
+// Digests of bytes that other rooms need: the MD5 that Qinling's clients send along, and the SHA-256 that tokens are
+// kept as. Neither names a package.
 
 import CCrypto
 import Model
 
 public enum Digests {
-    /// 32 hexadecimal digits. For the wire only: MD5 tells a damaged upload, and does not stop a forger. Source: RFC 1321.
+    /// 32 hexadecimal digits. For the wire only: MD5 tells a damaged upload, and does not stop a forger. Source: RFC
+    /// 1321.
     public static func md5(_ bytes: [UInt8]) -> String {
         let context = EVP_MD_CTX_new()
         defer { EVP_MD_CTX_free(context) }
