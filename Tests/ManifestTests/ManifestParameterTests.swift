@@ -51,7 +51,7 @@ import Testing
                 maxAge: 1h
                 keepResult: 10m
                 onSuccess: function:glad
-                onFailure: http://example.com/sad
+                onFailure: function:sad
                 description: "a: b"
                 showErrors: true
                 contract: lambda
@@ -66,7 +66,7 @@ import Testing
                 ("processes", "7"), ("secrets", "DB_PASSWORD,API_KEY"), ("secretEnv", "true"),
                 ("description", "a: b"),
                 ("retries", "3"), ("retryDelay", "2s"), ("maxAge", "1h"), ("keepResult", "10m"),
-                ("onSuccess", "function:glad"), ("onFailure", "http://example.com/sad"),
+                ("onSuccess", "function:glad"), ("onFailure", "function:sad"),
                 ("showErrors", "true"), ("contract", "lambda"), ("env", "A=1=2"), ("env", "B="),
             ])
         #expect(given == written)
