@@ -58,7 +58,8 @@ let package = Package(
         room(
             "Store",
             [
-                "Model", "EventLoop", "CArchive", "CCrypto", .product(name: "GRDB", package: "GRDB.swift"),
+                "Model", "EventLoop", "CArchive", "CCrypto", .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ]),
         room("Launcher", ["Model", "EventLoop", "CLauncher", "RuntimeFiles"]),

@@ -40,6 +40,12 @@ public struct RemoteFunction: Sendable {
     public var aliases: [String] { (json["aliases"]?.array ?? []).compactMap(\.string) }
     public var description: String { json["description"]?.string ?? "" }
     public var showsErrors: Bool { json["showErrors"]?.bool ?? false }
+    /// Further attempts of an asynchronous call, and the wait before the first of them.
+    public var retries: Int? { json["retries"]?.int }
+    public var retryDelay: String? { json["retryDelay"]?.string }
+    public var maxEventAge: String? { json["maxEventAge"]?.string }
+    public var onSuccess: String? { json["onSuccess"]?.string }
+    public var onFailure: String? { json["onFailure"]?.string }
     public var environment: [(name: String, value: String)] {
         (json["env"]?.members ?? []).map { ($0.name, $0.value.string ?? $0.value.description) }
     }

@@ -33,6 +33,10 @@ struct FunctionView: Encodable {
     let secretEnv: Bool
     let description: String
     let showErrors: Bool
+    let retries: Int
+    let retryDelay, maxEventAge, keepResult: String
+    @Nullable var onSuccess: String?
+    @Nullable var onFailure: String?
     let url, package: String
     let packageSize: Int
     let createdAt: String
@@ -66,6 +70,13 @@ struct FunctionView: Encodable {
         secretEnv = settings.exportsSecrets
         description = settings.description
         showErrors = settings.showsErrors
+        let terms = settings.promise.terms(for: .async)
+        retries = terms.retry.retries
+        retryDelay = DurationText.format(terms.retry.delay)
+        maxEventAge = DurationText.format(terms.retry.ageMax)
+        keepResult = DurationText.format(terms.resultKept)
+        onSuccess = terms.onSuccess?.description
+        onFailure = terms.onFailure?.description
         url = "\(baseURL)/function/\(settings.name)"
         package = version.package.hexadecimal
         packageSize = version.packageSize.bytes

@@ -10,7 +10,7 @@ extension Engine {
     ) -> [PromisedExecution] {
         guard record.status.isFinal, record.status != .cancelled else { return [] }
         let destination = record.status == .success ? execution.terms.onSuccess : execution.terms.onFailure
-        guard case .function(let reference) = destination else { return [] }
+        guard let reference = destination?.function else { return [] }
         guard execution.terms.hops < PromiseTerms.hopsMax else {
             note(execution, "\(reference) is not told: \(PromiseTerms.hopsMax) executions led to this one already")
             return []

@@ -95,6 +95,8 @@ extension Engine {
                     .failure(
                         Problem(.notCancellable, "execution \(id) has ended already: \(record.status.rawValue)")))
             case .success((let record, hadEnded: false)):
+                // A page that was read before may have brought it here meanwhile.
+                _ = backlog.remove(id)
                 backlog.settled(id, of: record.function, isFinal: true)
                 promises.watch.tell(record)
                 then(.success(record))

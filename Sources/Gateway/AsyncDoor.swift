@@ -93,10 +93,8 @@ struct AsyncWishes: Equatable {
         if let kept = try Self.duration("X-Keep-Result", header("x-keep-result"), in: PromiseTerms.resultKeptRange) {
             self.terms.resultKept = kept
         }
-        if let both = try Self.destination("X-Callback-Url", header("x-callback-url")) {
-            self.terms.onSuccess = both
-            self.terms.onFailure = both
-        }
+        // Refused rather than taken for a header of the function and never called.
+        _ = try Self.destination("X-Callback-Url", header("x-callback-url"))
         if let one = try Self.destination("X-On-Success", header("x-on-success")) { self.terms.onSuccess = one }
         if let one = try Self.destination("X-On-Failure", header("x-on-failure")) { self.terms.onFailure = one }
         if let text = header("idempotency-key") {

@@ -31,7 +31,7 @@ enum ManifestKey: String, CaseIterable {
         case .egress: "none, open or a list of host:port, such as [api.example.com:443]"
         case .lifetime: Self.words(WorkerLifetime.allCases)
         case .secrets: "a list of secrets' names, such as [DB_PASSWORD]"
-        case .onSuccess, .onFailure: "function:NAME or http://HOST/PATH"
+        case .onSuccess, .onFailure: "function:NAME"
         case .description: "a text"
         case .showErrors, .secretEnv: "true or false"
         }

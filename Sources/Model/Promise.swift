@@ -43,88 +43,36 @@ public struct RetryPolicy: Hashable, Sendable {
     }
 }
 
-/// Whom the end of an execution is told.
-public enum Destination: Hashable, Sendable, CustomStringConvertible {
-    /// Gets the outcome as its event, as an execution of its own.
-    case function(FunctionReference)
-    /// Gets the outcome as the body of a signed POST.
-    case url(CallbackURL)
+/// Whom the end of an execution is told: a function, which gets the outcome as its event in an execution of its own.
+public struct Destination: Hashable, Sendable, CustomStringConvertible {
+    public let function: FunctionReference
 
-    /// `function:NAME` or `http://…`.
+    private static let prefix = "function:"
+
+    /// Reads `function:NAME`, with a version or an alias if need be.
     public init(_ text: String) throws(DestinationError) {
-        if text.hasPrefix("function:") {
-            do throws(NameError) {
-                self = .function(try FunctionReference(String(text.dropFirst(9))))
-            } catch {
-                throw DestinationError(reason: "'\(text.prefix(80))': \(error)")
-            }
-        } else {
-            self = .url(try CallbackURL(text))
+        guard text.hasPrefix(Self.prefix) else { throw DestinationError(text: text, reason: nil) }
+        do throws(NameError) {
+            function = try FunctionReference(String(text.dropFirst(Self.prefix.count)))
+        } catch {
+            throw DestinationError(text: text, reason: error)
         }
     }
 
-    public var description: String {
-        switch self {
-        case .function(let reference): "function:\(reference)"
-        case .url(let url): url.text
-        }
-    }
+    public var description: String { "\(Self.prefix)\(function)" }
 }
 
 /// A text that names no destination, and what would.
-public struct DestinationError: Error, Hashable, CustomStringConvertible {
-    public let reason: String
+public struct DestinationError: Error, Equatable, CustomStringConvertible {
+    /// Bytes of it that are shown.
+    private static let shownMax = 80
 
-    public init(reason: String) { self.reason = reason }
+    public let text: String
+    public let reason: NameError?
 
     public var description: String {
-        "a destination is function:NAME or http://HOST[:PORT]/PATH, and \(reason) is neither"
-    }
-}
-
-/// The address of a callback: `http://HOST[:PORT][/PATH]`. No user, no fragment, nothing that needs escaping.
-public struct CallbackURL: Hashable, Sendable {
-    public let text: String
-    /// Without the brackets of an IPv6 address.
-    public let host: String
-    public let port: Int
-    /// Path and query, as they are sent.
-    public let target: String
-    /// What stands in `Host`.
-    public let authority: String
-
-    public static let lengthMax = 2048
-
-    public init(_ text: String) throws(DestinationError) {
-        func refuse(_ why: String) -> DestinationError { DestinationError(reason: "'\(text.prefix(80))' \(why)") }
-        guard text.utf8.count <= Self.lengthMax else { throw refuse("with its \(text.utf8.count) bytes") }
-        guard text.hasPrefix("http://") else { throw refuse("without http:// in front") }
-        guard text.utf8.allSatisfy({ (0x21...0x7E).contains($0) && $0 != UInt8(ascii: "#") }) else {
-            throw refuse("with a character that a URL can't have")
-        }
-        let rest = text.dropFirst(7)
-        let end = rest.firstIndex { $0 == "/" || $0 == "?" } ?? rest.endIndex
-        let authority = rest[..<end]
-        guard !authority.contains("@") else { throw refuse("with a user in it") }
-        var host = authority
-        var port = 80
-        let afterBracket = authority.firstIndex(of: "]").map { authority.index(after: $0) } ?? authority.startIndex
-        if let colon = authority[afterBracket...].firstIndex(of: ":") {
-            let digits = authority[authority.index(after: colon)...]
-            guard let number = wholeNumber(digits), (1...65_535).contains(number) else {
-                throw refuse("with the port '\(digits)'")
-            }
-            port = number
-            host = authority[..<colon]
-        }
-        if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
-        guard !host.isEmpty, host.utf8.count <= 253 else { throw refuse("without a host") }
-        self.text = text
-        self.host = String(host)
-        self.port = port
-        self.authority = String(authority)
-        let target = rest[end...]
-        self.target = target.hasPrefix("/") ? String(target) : "/\(target)"
+        "expected function:NAME, not '\(text.prefix(Self.shownMax))'" + (reason.map { ": \($0)" } ?? "")
+            + (text.hasPrefix("http") ? "; URLs can't be called yet, a function with egress can call one" : "")
     }
 }
 

@@ -1,6 +1,7 @@
 // Rows that nobody waits for: execution records of synchronous calls, log lines. They gather here and go to the store
 // in batches. When the store does not answer, the oldest are given up, and counted.
 
+import DequeModule
 import EventLoop
 import Model
 
@@ -10,7 +11,8 @@ final class WriteBehind<Row: Sendable> {
     private let size: (Row) -> Int
     private let write: ([Row], _ then: @escaping (Result<Void, StoreError>) -> Void) -> Void
 
-    private var waiting: [Row] = []
+    /// A deque: when the store is behind, the oldest is given up for each new one.
+    private var waiting = Deque<Row>()
     private var waitingBytes = 0
     private var isWriting = false
     /// After a failure nothing is written before the retry, however much gathers.
@@ -92,7 +94,7 @@ final class WriteBehind<Row: Sendable> {
         guard !waiting.isEmpty else { return tellFlushed() }
         let rows = Array(waiting.prefix(StoreLimit.writeBehindRowsPerWriteMax))
         waiting.removeFirst(rows.count)
-        waitingBytes = waiting.reduce(0) { $0 + size($1) }
+        waitingBytes -= rows.reduce(0) { $0 + size($1) }
         isWriting = true
         write(rows) { [self] result in
             isWriting = false
@@ -117,7 +119,7 @@ final class WriteBehind<Row: Sendable> {
     private func failed(_ rows: [Row], _ error: StoreError) {
         switch error {
         case .unavailable, .diskFull, .overloaded:
-            waiting.insert(contentsOf: rows, at: 0)
+            waiting.prepend(contentsOf: rows)
             waitingBytes += rows.reduce(0) { $0 + size($1) }
             dropOldest()
             tellSettled(all: true)
@@ -148,10 +150,6 @@ final class WriteBehind<Row: Sendable> {
             excess += 1
         }
         guard excess > 0 else { return }
-        // More than is needed, because those behind move up, which must not be done for each row.
-        let more = min(waiting.count - excess, StoreLimit.writeBehindRowsPerWriteMax)
-        for row in waiting[excess..<(excess + more)] { waitingBytes -= size(row) }
-        excess += more
         waiting.removeFirst(excess)
         dropped += excess
         doneTotal += excess

@@ -173,6 +173,8 @@ struct DeploySettings: ParsableArguments {
         help: "Show type and message of the function's errors to its callers. (default: as in function.yaml)")
     var showErrors: Bool?
 
+    @OptionGroup var promise: DeployPromiseFlags
+
     func validate() throws {
         for variable in env where !variable.dropFirst().contains("=") {
             throw ValidationError("--env '\(variable)' must be NAME=VALUE")
@@ -191,7 +193,8 @@ struct DeploySettings: ParsableArguments {
             ("secretEnv", secretEnv.map { $0 ? "true" : "false" }), ("description", description),
             ("showErrors", showErrors.map { $0 ? "true" : "false" }),
         ]
-        return single.compactMap { name, value in value.map { (name, $0) } } + env.map { ("env", $0) }
+        let given = (single + promise.settings).compactMap { name, value in value.map { (name, $0) } }
+        return given + env.map { ("env", $0) }
     }
 }
 

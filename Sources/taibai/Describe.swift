@@ -73,6 +73,12 @@ struct Describe: ParsableCommand {
         sheet.add(
             "secrets", function.secrets.isEmpty ? nil : function.secrets.joined(separator: ", ") + ", as \(places)")
         sheet.add("errors", function.showsErrors ? "shown to the caller" : "kept from the caller")
+        if let retries = function.retries, let delay = function.retryDelay, let age = function.maxEventAge {
+            let text = retries == 0 ? "not tried again" : "\(retries) retries, the first after \(delay)"
+            sheet.add("async", "\(text), given up after \(age)")
+        }
+        sheet.add("on success", function.onSuccess)
+        sheet.add("on failure", function.onFailure)
         for (index, variable) in function.environment.enumerated() {
             sheet.add(index == 0 ? "env" : "", "\(variable.name)=\(variable.value)")
         }

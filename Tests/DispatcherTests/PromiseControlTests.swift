@@ -67,6 +67,29 @@ import WorkerPool
         #expect(rig.book.ends.count == 400)
     }
 
+    @Test func `are cancelled for good, also while a page of them is on its way`() {
+        let rig = rig(.milliseconds(10))
+        rig.book.commitTime = .milliseconds(35)
+        let ids = (0..<1200).map { _ in rig.promise() }
+        rig.advance(.milliseconds(100))
+        var answers: [() -> [String]] = []
+        // Each of them a window ahead of what runs, so in the store, or just on its way from there.
+        for id in ids[260...].enumerated().filter({ $0.offset % 3 == 0 }).map(\.element) {
+            answers.append(cancel(id, rig))
+            rig.advance(.milliseconds(20))
+        }
+        rig.advance(.seconds(60))
+
+        let cancelled = answers.count { $0() == ["cancelled"] }
+        #expect(answers.allSatisfy { $0() == ["cancelled"] || $0() == ["not-cancellable"] })
+        #expect(cancelled > 100)
+        #expect(rig.book.ends.count == 1200)
+        #expect(rig.book.ends.values.count { $0.status == .cancelled } == cancelled)
+        #expect(rig.workers.requests.count <= 1200)
+        #expect(rig.engine.backlogCount == 0)
+        #expect(rig.engine.backlog.total == 0 && rig.engine.backlog.bytes == 0)
+    }
+
     @Test func `that wait for their next attempt are cancelled`() {
         let rig = EngineRig(SampleFunction.catalog(SampleFunction.version("hello", 1))) { _, _ in
             WorkerHabits { $0.raise("E", "") }

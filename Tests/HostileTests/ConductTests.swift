@@ -146,6 +146,7 @@ import Testing
                 threading.Thread(target=run, daemon=True).start()
                 daemon()
             time.sleep(0.01)
+            while not os.path.exists("/tmp/daemon"): time.sleep(0.001)  # where others keep the cores busy
             with open("/tmp/daemon") as file: return {"thread": count, "daemon": int(file.read() or 0)}
         """
 

@@ -56,7 +56,7 @@ import Testing
                 maxEventAge: 1h
                 keepResult: 10m
                 onSuccess: function:glad
-                onFailure: http://example.com/sad
+                onFailure: function:sad
                 description: "a: b"
                 showErrors: true
                 contract: lambda
@@ -73,7 +73,7 @@ import Testing
                 ("processes", "7"), ("secrets", "DB_PASSWORD,API_KEY"), ("secretEnv", "true"),
                 ("description", "a: b"),
                 ("retries", "3"), ("retryDelay", "2s"), ("maxEventAge", "1h"), ("keepResult", "10m"),
-                ("onSuccess", "function:glad"), ("onFailure", "http://example.com/sad"),
+                ("onSuccess", "function:glad"), ("onFailure", "function:sad"),
                 ("showErrors", "true"), ("contract", "lambda"), ("env", "A=1=2"), ("env", "B="),
             ])
         #expect(given == written)

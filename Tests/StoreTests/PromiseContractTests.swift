@@ -66,7 +66,7 @@ import Testing
         try BackendRig.with(kind) { rig in
             var terms = PromiseTerms(
                 retry: RetryPolicy(retries: 7, delay: .milliseconds(1500), ageMax: .seconds(77)),
-                onSuccess: try Destination("function:glad@live"), onFailure: try Destination("http://h:81/x?y"),
+                onSuccess: try Destination("function:glad@live"), onFailure: try Destination("function:sad:7"),
                 resultKept: .seconds(5), hops: 3)
             terms.startsAt = Sample.start + .seconds(50)
             let execution = QueuedExecution(

@@ -86,7 +86,7 @@ enum Sample {
         settings.promise.ageMax = .seconds(99)
         settings.promise.resultKept = .seconds(98)
         settings.promise.onSuccess = destination("function:glad")
-        settings.promise.onFailure = destination("http://example.com/sad")
+        settings.promise.onFailure = destination("function:sad@live")
         return settings
     }
 

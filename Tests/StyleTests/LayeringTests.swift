@@ -21,7 +21,8 @@ private struct Allowance {
         "HTTP": Allowance(rooms: ["Model", "EventLoop"]),
         "Autoscaler": Allowance(rooms: ["Model"], system: false),
         "Store": Allowance(
-            rooms: ["Model", "EventLoop", "CArchive", "CCrypto"], packages: ["GRDB", "GRDBSQLite"], foundation: true),
+            rooms: ["Model", "EventLoop", "CArchive", "CCrypto"], packages: ["DequeModule", "GRDB", "GRDBSQLite"],
+            foundation: true),
         "Launcher": Allowance(rooms: ["Model", "EventLoop", "CLauncher", "RuntimeFiles"]),
         "Manifest": Allowance(rooms: ["Model"], packages: ["Yams"], foundation: true),
         "Egress": Allowance(rooms: ["Model", "EventLoop", "HTTP"]),
