@@ -11,7 +11,11 @@ extension QinlingDoor {
             Operation(
                 "createAlias", "POST", "/v1/aliases",
                 body: .json(
-                    argument: "body", [.name, .function, .version, .description], readOnly: readOnly), status: 201,
+                    argument: "body",
+                    [
+                        .text("name", isRequired: true), Field("function_id", .uuid, isRequired: true), .version,
+                        .description,
+                    ], readOnly: readOnly), status: 201,
                 schema: "Alias"
             ) { [unowned self] (request) throws(Fault) in try createAlias(request) },
             Operation(

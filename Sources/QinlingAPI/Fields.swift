@@ -6,6 +6,7 @@ internal import Model
 struct Field: Sendable {
     enum Kind: Sendable {
         case text(max: Int)
+        case word([String])
         case whole(ClosedRange<Int>)
         case flag
         case uuid
@@ -102,6 +103,12 @@ extension Field {
                 throw .value(name, text, "Value should have a maximum character requirement of \(max)")
             }
             return value
+        case .word(let words):
+            guard case .text(let text) = value else { throw wrongType(value, "str") }
+            guard words.contains(text) else {
+                throw .value(name, text, "It must be \(words.joined(separator: " or ")).")
+            }
+            return value
         case .whole(let range): return try whole(value, range)
         case .flag: return try flag(value)
         case .uuid:
@@ -117,11 +124,13 @@ extension Field {
     }
 
     private func whole(_ value: JSON, _ range: ClosedRange<Int>) throws(Fault) -> JSON {
-        let digits: String
+        var digits: String
         switch value {
         case .number(let text), .text(let text): digits = text
         default: throw wrongType(value, "int")
         }
+        // To JSON's schemas 95.0 is a whole number too.
+        if case .number = value, digits.hasSuffix(".0") { digits.removeLast(2) }
         guard let number = Int(digits.hasPrefix("+") ? "x" : digits) else {
             // Those of the original's resource limits have words of their own.
             if ["cpu", "memory_size", "timeout"].contains(name) {
@@ -139,6 +148,10 @@ extension Field {
         return .whole(number)
     }
 
+    /// Words that stand for a boolean, in either case.
+    static let yes = ["true", "t", "yes", "y", "on", "1"]
+    static let no = ["false", "f", "no", "n", "off", "0"]
+
     private func flag(_ value: JSON) throws(Fault) -> JSON {
         let text: String
         switch value {
@@ -147,8 +160,8 @@ extension Field {
         case .text(let word): text = word.lowercased()
         default: throw wrongType(value, "bool")
         }
-        if ["true", "t", "yes", "y", "on", "1"].contains(text) { return .bool(true) }
-        if ["false", "f", "no", "n", "off", "0"].contains(text) { return .bool(false) }
+        if Self.yes.contains(text) { return .bool(true) }
+        if Self.no.contains(text) { return .bool(false) }
         if case .number(let digits) = value, let number = Int(digits) { return .bool(number != 0) }
         throw .value(name, Body.shown(value), "Wrong type. Expected a boolean, such as true or false")
     }

@@ -3,8 +3,9 @@
 internal import Model
 
 enum OpenAPI {
+    /// - Parameter isOpen: whether no token is asked for.
     static func document(
-        of operations: [Operation], beside control: [(method: String, path: [String], summary: String)]
+        of operations: [Operation], beside control: [(method: String, path: [String], summary: String)], isOpen: Bool
     ) -> JSON {
         var paths: [(String, [JSON.Member])] = []
         func add(_ path: String, _ method: String, _ value: JSON) {
@@ -16,14 +17,16 @@ enum OpenAPI {
             }
         }
         for operation in operations {
-            add("/" + operation.path.joined(separator: "/"), operation.method, describe(operation))
+            // One path has one name for its variable, whatever the method makes of it.
+            let words = operation.path.map { $0 == "{text}" ? "{id}" : $0 }
+            add("/" + words.joined(separator: "/"), operation.method, describe(operation, isOpen: isOpen))
         }
         let known = Set(paths.map { shape($0.0) })
         for route in control {
             let path = "/" + named(route.path).joined(separator: "/")
             // Where both have a path, what is described is what a client with X-Auth-Token finds.
             guard !known.contains(shape(path)) else { continue }
-            add(path, route.method, describeControl(route))
+            add(path, route.method, describeControl(route, isOpen: isOpen))
         }
         return [
             "openapi": .text("3.1.0"),
@@ -54,25 +57,27 @@ enum OpenAPI {
         }
     }
 
-    private static func describe(_ operation: Operation) -> JSON {
+    private static func describe(_ operation: Operation, isOpen: Bool) -> JSON {
         var members: [JSON.Member] = [JSON.Member(name: "operationId", value: .text(operation.id))]
         let parameters = pathParameters(operation.path) + queryParameters(operation)
         if !parameters.isEmpty { members.append(JSON.Member(name: "parameters", value: .list(parameters))) }
         if let body = requestBody(operation.body) { members.append(JSON.Member(name: "requestBody", value: body)) }
         members.append(JSON.Member(name: "responses", value: responses(operation)))
-        if operation.access != .open {
+        if operation.access != .open, !isOpen {
             members.append(JSON.Member(name: "security", value: .list([["token": .list([])]])))
         }
         return .object(members)
     }
 
-    private static func describeControl(_ route: (method: String, path: [String], summary: String)) -> JSON {
+    private static func describeControl(
+        _ route: (method: String, path: [String], summary: String), isOpen: Bool
+    ) -> JSON {
         let parameters = pathParameters(named(route.path))
         let id = ([route.method.lowercased()] + route.path.map { $0 == "*" ? "x" : $0 }).joined(separator: "-")
         return [
             "operationId": .text(id), "summary": .text(route.summary), "parameters": .list(parameters),
             "responses": ["default": ["description": .text("a JSON object, or application/problem+json")]],
-            "security": .list([["token": .list([])]]),
+            "security": .list(isOpen ? [] : [["token": .list([])]]),
         ]
     }
 
@@ -85,7 +90,8 @@ enum OpenAPI {
                 default: ["type": .text("string"), "minLength": .whole(1)]
                 }
             return [
-                "name": .text(String(part.dropFirst().dropLast())), "in": .text("path"), "required": .bool(true),
+                "name": .text(part == "{text}" ? "id" : String(part.dropFirst().dropLast())), "in": .text("path"),
+                "required": .bool(true),
                 "schema": schema,
             ]
         }
@@ -98,6 +104,10 @@ enum OpenAPI {
                 switch name {
                 case "limit": ["type": .text("integer"), "minimum": .whole(1), "maximum": .whole(Page.limitMax)]
                 case "function_version": ["type": .text("integer"), "minimum": .whole(0)]
+                case "marker": ["type": .text("string"), "format": .text("uuid")]
+                case "sort_dirs": ["type": .text("string"), "pattern": .text("^(asc|desc)(,(asc|desc))*$")]
+                case "sort_keys", "fields":
+                    ["type": .text("string"), "pattern": .text(Schema.pattern(ofFieldsIn: operation.schema))]
                 case "all_projects", "download": ["type": .text("boolean")]
                 default: ["type": .text("string")]
                 }
@@ -140,7 +150,9 @@ enum OpenAPI {
             JSON.Member(name: "type", value: .text("object")),
             JSON.Member(
                 name: "properties",
-                value: .object(fields.map { JSON.Member(name: $0.name, value: schema(of: $0, orNull: isClosed)) })),
+                value: .object(
+                    fields.map { JSON.Member(name: $0.name, value: schema(of: $0, orNull: isClosed && !$0.isRequired)) }
+                )),
         ]
         let required = fields.filter(\.isRequired).map { JSON.text($0.name) }
         if !required.isEmpty { members.append(JSON.Member(name: "required", value: .list(required))) }
@@ -151,7 +163,9 @@ enum OpenAPI {
     private static func schema(of field: Field, orNull: Bool) -> JSON {
         func type(_ name: String) -> JSON { orNull ? .list([.text(name), .text("null")]) : .text(name) }
         switch field.kind {
-        case .text(let max): return ["type": type("string"), "maxLength": .whole(max)]
+        case .text(let max):
+            let min = field.isRequired ? 1 : 0
+            return ["type": type("string"), "minLength": .whole(min), "maxLength": .whole(max)]
         case .whole(let range):
             let allowed =
                 switch field.name {
@@ -163,7 +177,13 @@ enum OpenAPI {
             return [
                 "type": type("integer"), "minimum": .whole(allowed.lowerBound), "maximum": .whole(allowed.upperBound),
             ]
-        case .flag: return ["type": type("boolean")]
+        case .word(let words):
+            return ["enum": .list(words.map { .text($0) } + (orNull ? [.null] : []))]
+        case .flag:
+            let words = (Field.yes + Field.no).map { JSON.text($0) } + (orNull ? [.null] : [])
+            return [
+                "anyOf": .list([["type": .list([.text("boolean"), .text("integer")])], ["enum": .list(words)]])
+            ]
         case .uuid: return ["type": type("string"), "format": .text("uuid")]
         case .code:
             return orNull

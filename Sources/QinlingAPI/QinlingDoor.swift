@@ -175,6 +175,8 @@ public final class QinlingDoor {
         let fault = Fault(413, "The body is larger than the \(max) bytes that this path takes; send less.")
         if let length = exchange.head.contentLength, length > max { return exchange.answer(fault) }
         exchange.collectBody(max: max, then: then)
+        // One that has ended keeps what it is given for ever.
+        guard !exchange.isOver else { return }
         exchange.onBodyTooLarge = { exchange.answer(fault) }
     }
 

@@ -28,7 +28,8 @@ extension QinlingDoor {
                 request.exchange.answer(200, ["uri": .text("\(url(request))/v1")])
             },
             Operation("openapi", "GET", "/v1/openapi.json", .open, schema: "Document") { [unowned self] request in
-                request.exchange.answer(200, OpenAPI.document(of: table, beside: control.summaries))
+                request.exchange.answer(
+                    200, OpenAPI.document(of: table, beside: control.summaries, isOpen: !tokens.areRequired))
             },
         ]
     }

@@ -18,8 +18,11 @@ extension QinlingDoor {
 
     var runtimeOperations: [Operation] {
         let body = BodyShape.json(argument: "runtime", Self.writable, readOnly: Self.readOnly)
+        let new = BodyShape.json(
+            argument: "runtime", [.text("image", isRequired: true)] + Self.writable.dropFirst(), readOnly: Self.readOnly
+        )
         return [
-            Operation("createRuntime", "POST", "/v1/runtimes", .admin, body: body, status: 201, schema: "Runtime") {
+            Operation("createRuntime", "POST", "/v1/runtimes", .admin, body: new, status: 201, schema: "Runtime") {
                 [unowned self] (request) throws(Fault) in try createRuntime(request)
             },
             Operation("listRuntimes", "GET", "/v1/runtimes", schema: "RuntimeList") {

@@ -4,9 +4,17 @@ internal import Model
 internal import Store
 
 enum Schema {
-    /// Every object by name.
-    static var all: [(name: String, value: JSON)] {
-        let objects: [(String, String?, JSON)] = [
+    /// What a list of names of its fields looks like.
+    static func pattern(ofFieldsIn list: String?) -> String {
+        let object = objects.first { "\($0.0)List" == list }?.2
+        guard case .object(let members)? = object else { return "" }
+        let names = members.map(\.name).joined(separator: "|")
+        return "^(\(names))(,(\(names)))*$"
+    }
+
+    /// Objects that lists are made of: name, the name of the list in its answer, and one as it is sent.
+    private static var objects: [(String, String, JSON)] {
+        [
             ("Runtime", "runtimes", sampleRuntime.view()), ("Function", "functions", sampleFunction.view(count: 0)),
             ("Version", "function_versions", sampleVersion.view(count: 0)),
             ("Alias", "function_aliases", sampleAlias.view),
@@ -15,6 +23,10 @@ enum Schema {
             ("Token", "tokens", sampleToken.view),
             ("Worker", "workers", ["function_id": .text(""), "function_version": .whole(0), "worker_name": .text("")]),
         ]
+    }
+
+    /// Every object by name.
+    static var all: [(name: String, value: JSON)] {
         var all: [(name: String, value: JSON)] = [
             ("Fault", object(["faultcode": .text(""), "faultstring": .text(""), "debuginfo": .null])),
             ("Versions", ["type": .text("object")]), ("Root", object(["uri": .text("")])),
@@ -23,7 +35,6 @@ enum Schema {
         ]
         for (name, plural, view) in objects {
             all.append((name, object(view)))
-            guard let plural else { continue }
             let list: JSON = ["type": .text("array"), "items": ["type": .text("object")]]
             all.append(
                 (

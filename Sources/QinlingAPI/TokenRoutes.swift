@@ -19,7 +19,8 @@ extension QinlingDoor {
 
     var tokenOperations: [Operation] {
         let fields = [
-            Field.text("project_id", max: Tokens.projectLengthMax), .text("role"), .description,
+            Field.text("project_id", max: Tokens.projectLengthMax, isRequired: true),
+            Field("role", .word(["member", "admin"])), .description,
             Field("expires_in", .whole(1...Self.lifetimeSecondsMax)),
         ]
         return [
@@ -52,7 +53,6 @@ extension QinlingDoor {
             throw .value("project_id", project, "Use letters, digits, '-', '_' and '.'.")
         }
         let role = body.text("role") ?? "member"
-        guard role == "admin" || role == "member" else { throw .value("role", role, "It must be admin or member.") }
         guard registry.tokens.count < Self.tokensMax else {
             throw .refused("There are \(Self.tokensMax) tokens, the most a server keeps; revoke some.")
         }
