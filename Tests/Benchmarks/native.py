@@ -17,7 +17,8 @@ sys.dont_write_bytecode = True  # no __pycache__ beside the sources
 
 import report
 import rig
-from measure import median_of, wrk
+from figures import median_of
+from load import wrk
 
 HERE = pathlib.Path(__file__).resolve().parent
 CONNECTIONS = (8, 64)

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import time
 
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 NGINX_CONFIGURATION = """
 daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
 events {{ worker_connections 1024; }}
@@ -23,6 +24,56 @@ http {{
 """
 # As long as the answer of hello-python.
 NGINX_BODY = '{"message": "Hello, world!"}'
+# Uses a processor for 5 ms, however often it is interrupted. The peers run the same text.
+BURN = """
+import time
+
+
+def burn():
+    end = time.thread_time() + 0.005
+    while time.thread_time() < end:
+        pass
+"""
+# The functions under load, by name: the files of each package. No log is written, as the peers write none.
+FUNCTIONS = {
+    "noop": {
+        "function.yaml": "name: noop\nruntime: python3\nhandler: main.handler\n",
+        "main.py": "def handler(event, context):\n    return {'message': 'Hello, world!'}\n",
+    },
+    "cpu": {
+        "function.yaml": "name: cpu\nruntime: python3\nhandler: main.handler\n",
+        "main.py": BURN + "\n\ndef handler(event, context):\n    burn()\n    return {}\n",
+    },
+    # A body that is no text comes as base64, and goes back as it came.
+    "echo": {
+        "function.yaml": "name: echo\nruntime: python3\nhandler: main.handler\n",
+        "main.py": """
+def handler(event, context):
+    return {
+        "statusCode": 200, "headers": {"content-type": "application/octet-stream"},
+        "body": event["body"], "isBase64Encoded": event["isBase64Encoded"],
+    }
+""",
+    },
+    # The same without base64: piece by piece, as it comes.
+    "echo-stream": {
+        "function.yaml": "name: echo-stream\nruntime: python3\nhandler: main.handler\n",
+        "main.py": """
+def handler(event, context):
+    return {
+        "statusCode": 200, "headers": {"content-type": "application/octet-stream"},
+        "body": (piece for piece in context.body),
+    }
+
+
+handler.streaming = True
+""",
+    },
+    "cat": {
+        "function.yaml": "name: cat\nruntime: exec\nhandler: handler\ntimeout: 10m\nbodyMax: 1GiB\n",
+        "handler": "#!/bin/sh\nexec cat\n",
+    },
+}
 
 
 class Server:
@@ -46,7 +97,6 @@ class Server:
             if self.process.poll() is not None or time.monotonic() > end:
                 raise SystemExit(f"error: {what} did not come")
             time.sleep(0.005)
-
 
     def family(self):
         """The names of the process and of all below it, by their ids."""
@@ -77,9 +127,29 @@ class Server:
         return ticks / os.sysconf("SC_CLK_TCK")
 
     def memory(self):
-        """Proportional memory of all of them, in MiB. Source: proc_pid_smaps(5)."""
-        sizes = (re.search(r"^Pss: +(\d+)", text, re.MULTILINE) for text in self.texts("smaps_rollup"))
-        return sum(int(size.group(1)) for size in sizes if size) / 1024
+        """Proportional memory (PSS) of all of them, in MiB."""
+        return sum(sizes(text).get("Pss", 0) for text in self.texts("smaps_rollup"))
+
+    def activity(self):
+        """Of each thread of all of them, by process and thread: its process's name, how often it has slept and was
+        woken, and the processor time it has used, in ns.
+        Source: voluntary_ctxt_switches of proc_pid_status(5); Linux, Documentation/scheduler/sched-stats.rst."""
+        found = {}
+        for process, name in self.family().items():
+            for thread in pathlib.Path(f"/proc/{process}/task").glob("*"):
+                try:
+                    status, schedule = (thread / "status").read_text(), (thread / "schedstat").read_text()
+                except OSError:  # it has just ended
+                    continue
+                switches = re.search(r"^voluntary_ctxt_switches:\s*(\d+)", status, re.MULTILINE).group(1)
+                found[process, thread.name] = name, int(switches), int(schedule.split()[0])
+        return found
+
+    def is_at_rest(self):
+        """Whether nothing of it runs for half a second."""
+        before = self.activity()
+        time.sleep(0.5)
+        return self.activity() == before
 
 
 class Nginx(Server):
@@ -96,12 +166,13 @@ class Nginx(Server):
 
 
 class Taibai(Server):
-    """The server under test."""
+    """The server under test. Its folder may be that of one before, whose data it then goes on with."""
 
     def __init__(self, binary, folder, isolation="sealed"):
-        self.binary, self.folder = str(binary), folder / isolation
-        self.folder.mkdir()
+        self.binary, self.folder = str(binary), folder
+        self.folder.mkdir(exist_ok=True)
         log = self.folder / "taibai.log"
+        begin = time.monotonic()
         with open(log, "wb") as file:
             self.start([
                 self.binary, "serve", "--listen", "127.0.0.1:0", "--isolation", isolation, "--data",
@@ -109,11 +180,22 @@ class Taibai(Server):
         self.wait_until("taibai's listener", lambda: re.search(r"url=(http://\S+)", log.read_text()))
         self.url = re.search(r"url=(http://\S+)", log.read_text()).group(1)
         self.port = int(self.url.rpartition(":")[2])
+        self.wait_until("taibai's health", lambda: self.call("GET", "/healthz")[0] == 200)
+        # From its start until it answered.
+        self.start_seconds = time.monotonic() - begin
 
     def deploy(self, folder):
         subprocess.run(
             [self.binary, "deploy", str(folder), "--server", self.url, "-o", "name"], check=True,
             stdout=subprocess.DEVNULL)
+
+    def deploy_own(self, name):
+        """One of FUNCTIONS."""
+        self.deploy(write_function(self.folder, name))
+
+    def function(self, name):
+        """The address of a function."""
+        return f"{self.url}/function/{name}"
 
     def call(self, method, path, body=None):
         """Status and JSON of a call of the control API."""
@@ -133,11 +215,19 @@ class Taibai(Server):
         name = f"taibai:{function}"[:15]
         return [process for process, found in self.family().items() if found == name]
 
+    def remove_workers(self, function):
+        """Kills the idle workers of a function and waits until the server has seen it."""
+        for worker in self.workers(function):
+            os.kill(worker, signal.SIGKILL)
+        self.wait_until(f"the end of {function}'s workers", lambda: is_empty(self.pool(function)))
+
+    def launchers(self):
+        """The children of the server."""
+        return [process for process, parent, _name in processes() if parent == self.process.pid]
 
     def left(self):
         """What workers could leave behind, counted: what is below the server, and what is the launchers'."""
-        parents = {process: parent for process, parent, _name in processes()}
-        launchers = [process for process, parent in parents.items() if parent == self.process.pid]
+        launchers = self.launchers()
         groups = {line.rpartition(":")[2] for one in launchers for line in lines(f"/proc/{one}/cgroup")}
         return {
             "processes": len(self.family()),
@@ -148,6 +238,31 @@ class Taibai(Server):
                 for _, below, _ in os.walk(top)),
             "temporary folders": len(list(pathlib.Path("/tmp").glob("taibai-[0-9]*/*"))),
         }
+
+
+def write_function(folder, name):
+    """Writes one of FUNCTIONS into a folder of its name, for a deploy."""
+    package = folder / name
+    package.mkdir(exist_ok=True)
+    for file, text in FUNCTIONS[name].items():
+        (package / file).write_text(text)
+        if text.startswith("#!"):
+            (package / file).chmod(0o755)
+    return package
+
+
+def is_empty(pool):
+    return pool is None or not any(pool[key] for key in ("ready", "busy", "starting", "draining"))
+
+
+def sizes(text):
+    """What smaps_rollup or status of a process tells of its memory, in MiB by name.
+    Source: proc_pid_smaps(5), proc_pid_status(5)."""
+    return {name: int(size) / 1024 for name, size in re.findall(r"^(\w+):\s+(\d+) kB$", text, re.MULTILINE)}
+
+
+def sizes_of(process, file):
+    return sizes(pathlib.Path(f"/proc/{process}/{file}").read_text())
 
 
 def lines(path):
