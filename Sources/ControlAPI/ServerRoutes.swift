@@ -25,6 +25,8 @@ extension ControlDoor {
             "workers": String(Host.workersMax), "logPerExecution": ByteCount(bytes: Pool.logBytesMax).description,
             "jobInput": ByteCount(bytes: Job.inputBytesMax).description,
             "secrets": String(SecretVault.secretsMax), "secret": ByteCount(bytes: SecretValue.bytesMax).description,
+            "asyncWaiting": String(Engine.promisesWaitingMax), "resultsKept": String(Retention.standard.results),
+            "resultBytesKept": ByteCount(bytes: Int(Retention.standard.resultBytes)).description,
             "executionsKept": String(Retention.standard.executions),
             "logLinesKept": String(Retention.standard.logLines),
         ]

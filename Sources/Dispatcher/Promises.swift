@@ -90,6 +90,9 @@ extension Engine {
         }
     }
 
+    /// Promised executions that may wait on one server, of all functions; a function has what the others leave free.
+    public static var promisesWaitingMax: Int { BacklogLimits().waitingMax }
+
     /// Promised executions that have not begun.
     public var backlogCount: Int { backlog.count }
 
@@ -107,6 +110,8 @@ extension Engine {
         {
             begin(execution)
         }
+        // What ends at once, as all executions of a deleted version do, leaves no run whose end would serve the rest.
+        if promises.settling >= PromiseState.settlingMax { promises.isHeldUp = true }
         loadBacklog(of: function)
     }
 

@@ -11,8 +11,32 @@ enum Promising {
             append: { store.append($0) }, promises: ledger(store, log), log: { store.append(logs: [$0]) })
     }
 
+    /// Tells of the first of many failures and of their end: a full disk shall not fill the log too.
+    private final class Trouble {
+        private let log: Logger
+        private let what: String
+        private var failures = 0
+
+        init(_ what: String, _ log: Logger) {
+            self.what = what
+            self.log = log
+        }
+
+        func note(_ error: StoreError?) {
+            guard let error else {
+                if failures > 0 { log.info("\(what) again", metadata: ["failures": "\(failures)"]) }
+                failures = 0
+                return
+            }
+            failures += 1
+            if failures == 1 { log.error("not \(what)", metadata: ["reason": "\(error)"]) }
+        }
+    }
+
     private static func ledger(_ store: Store, _ log: Logger) -> PromiseLedger {
-        PromiseLedger(
+        let ends = Trouble("keeping ends of executions", log)
+        let pages = Trouble("reading waiting executions", log)
+        return PromiseLedger(
             enqueue: { execution, key, then in
                 let key = key.map { IdempotencyKey(text: $0.text, request: $0.request) }
                 store.promise(QueuedExecution(execution), key: key) { then($0.mapError(\.problem)) }
@@ -25,22 +49,14 @@ enum Promising {
             },
             settle: { settlement, then in
                 store.settle(PromiseSettlement(settlement)) { result in
-                    if case .failure(let error) = result {
-                        log.error(
-                            "end not kept yet",
-                            metadata: ["execution": "\(settlement.record.id)", "reason": "\(error)"])
-                    }
+                    ends.note(result.failure)
                     then(result.mapError(\.problem))
                 }
             },
             take: { function, after, fresh, due, now, then in
                 let demand = PromiseDemand(function: function, after: after, fresh: fresh, due: due, now: now)
                 store.take(demand) { result in
-                    if case .failure(let error) = result {
-                        log.error(
-                            "waiting executions can't be read",
-                            metadata: ["function": "\(function)", "reason": "\(error)"])
-                    }
+                    pages.note(result.failure)
                     then(result.map { LedgerPage($0) }.mapError(\.problem))
                 }
             },
@@ -101,5 +117,11 @@ extension LedgerPage {
         self.init(
             fresh: page.fresh.map { PromisedExecution($0) }, due: page.due.map { PromisedExecution($0) },
             last: page.last, hasMoreFresh: page.hasMoreFresh, hasMoreDue: page.hasMoreDue, nextDue: page.nextDue)
+    }
+}
+
+extension Result {
+    fileprivate var failure: Failure? {
+        if case .failure(let error) = self { error } else { nil }
     }
 }

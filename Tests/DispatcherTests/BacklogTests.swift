@@ -94,6 +94,17 @@ import WorkerPool
         #expect(rig.engine.backlogCount == 0)
     }
 
+    @Test func `gives up any number at once, although the store is slow`() {
+        let rig = rig()
+        rig.book.settleTime = .seconds(60)
+        for _ in 0..<9000 { rig.promise(version: 7) }
+        rig.advance(.seconds(1200))
+
+        #expect(rig.ends.count == 9000)
+        #expect(rig.ends.allSatisfy { $0.status == .dead })
+        #expect(rig.engine.backlogCount == 0)
+    }
+
     @Test func `refuses what would leave no room for others`() {
         let rig = rig(time: .seconds(1000))
         rig.engine.promises.limits.waitingMax = 100

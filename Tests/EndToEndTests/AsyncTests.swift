@@ -75,6 +75,23 @@ extension EndToEnd {
             }
         }
 
+        @Test func `that failed can be made again, as a new one`() throws {
+            try ServerRig.run { rig in
+                try rig.deploy("flaky", python: Self.flaky, "max=1&retries=0")
+                let first = try accept(rig, "flaky", "{\"name\":\"r\",\"failures\":1}")
+                #expect(try rig.json("/v1/executions/\(first)?wait=30s")["status"] == "failed")
+
+                let second = try rig.taibai("executions", "retry", first).output.trimmingCharacters(in: .newlines)
+
+                #expect(second != first)
+                #expect(try rig.taibai("executions", "wait", second).output == "\(second) success\n")
+                #expect(try rig.json("/v1/executions/\(first)")["status"] == "failed", "its state is final")
+                let again = try rig.taibai("executions", "retry", second)
+                #expect(again.ending == .exited(1))
+                #expect(again.errors.contains("is not kept"), "\(again.errors)")
+            }
+        }
+
         @Test func `that waits or runs can be cancelled`() throws {
             try ServerRig.run { rig in
                 try rig.deploy(

@@ -27,6 +27,8 @@ public final class PromiseBook {
     public var problem: Problem?
     /// How long it takes to commit.
     public var commitTime = Duration.milliseconds(1)
+    /// The same for ends, where it differs.
+    public var settleTime: Duration?
     /// Told of every settlement that was kept.
     var onSettled: (Settlement) -> Void = { _ in }
 
@@ -48,8 +50,10 @@ public final class PromiseBook {
         for id in rows.keys { rows[id]?.isTaken = false }
     }
 
-    private func later<Value>(_ then: @escaping PromiseLedger.Answer<Value>, _ act: @escaping () -> Value) {
-        time.timers.schedule(at: time.clock.monotonic() + commitTime) { [self] in
+    private func later<Value>(
+        after duration: Duration? = nil, _ then: @escaping PromiseLedger.Answer<Value>, _ act: @escaping () -> Value
+    ) {
+        time.timers.schedule(at: time.clock.monotonic() + (duration ?? commitTime)) { [self] in
             if let problem { then(.failure(problem)) } else { then(.success(act())) }
         }
     }
@@ -70,7 +74,7 @@ public final class PromiseBook {
                     rows[mark.id]?.execution.standing.attempts = mark.attempts
                 }
             },
-            settle: { [self] settlement, then in later(then) { [self] in settle(settlement) } },
+            settle: { [self] settlement, then in later(after: settleTime, then) { [self] in settle(settlement) } },
             take: { [self] function, after, fresh, due, now, then in
                 later(then) { [self] in take(function, after, fresh, due, now) }
             },
