@@ -15,6 +15,10 @@ public final class Deployments {
     /// Deploys under way at once; more are told to come back. Each may hold an upload of 50 MiB and a trial worker.
     public static let countMax = 4
 
+    /// Packages that may wait for their turn, each with its bytes in memory. Qinling's clients do not know that they
+    /// may be told to come back.
+    public static let waitingMax = 16
+
     private let loop: Loop
     private let engine: Engine
     private let store: Store
@@ -25,6 +29,8 @@ public final class Deployments {
     private let allowsHostNetwork: Bool
     private let unpackArchive: (IncomingPackage, @escaping (Problem?) -> Void) -> Void
     private var running = 0
+    /// Packages that wait to be stored; see ``waitingMax``.
+    private var waiting: [() -> Void] = []
 
     /// - Parameters:
     ///   - isolation: what the server runs functions with that demand nothing.
@@ -66,8 +72,11 @@ public final class Deployments {
         }
     }
 
-    /// Unpacks and stores a package without making a version of it; counts as a deploy.
+    /// Unpacks and stores a package without making a version of it; counts as a deploy, and waits for its turn.
     public func storePackage(_ upload: [UInt8], then: @escaping (Result<StoredPackage, Problem>) -> Void) {
+        guard running < Self.countMax || waiting.count >= Self.waitingMax else {
+            return waiting.append { [self] in storePackage(upload, then: then) }
+        }
         begin(then) { [self] finish in receive(upload, fileName: nil, then: finish) }
     }
 
@@ -87,6 +96,7 @@ public final class Deployments {
         body { [self] result in
             running -= 1
             then(result)
+            if running < Self.countMax, !waiting.isEmpty { waiting.removeFirst()() }
         }
     }
 

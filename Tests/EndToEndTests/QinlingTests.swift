@@ -19,7 +19,7 @@ extension EndToEnd {
         }
 
         @Test(.needs(QinlingClient.isThere))
-        func `does the same with a member's token, but for what only an admin may`() throws {
+        func `does the same with an admin's token, and is refused what a member may not`() throws {
             try TenantRig.run { rig in
                 let script = Product.root + "/Tests/EndToEndTests/qinling/life.py"
                 let result = try QinlingClient.run("python", [script, rig.server.url, TenantRig.admin])
@@ -215,6 +215,27 @@ extension EndToEnd {
         }
 
         @Test(.needs(.command("python3")))
+        func `takes more uploads at once than it unpacks`() throws {
+            try ServerRig.run { rig in
+                let zip = try pack(rig, "def main(**kwargs):\n    return 1\n")
+                let clients = try (0..<12).map { index in
+                    let client = try rig.connect()
+                    // Each another package, by its last bytes: a zip may have a comment.
+                    let body = try form(rig, zip.dropLast(2) + [1, 0, UInt8(index)])
+                    let head = "POST /v1/functions HTTP/1.1\r\nHost: test\r\nContent-Length: \(body.count)\r\n"
+                    try client.send(head + "Content-Type: multipart/form-data; boundary=b\r\n\r\n")
+                    try client.send(body)
+                    return client
+                }
+                for client in clients {
+                    let answer = try client.readAnswer(to: "POST")
+                    #expect(answer.status == 201, "\(answer.text)")
+                    client.close()
+                }
+            }
+        }
+
+        @Test(.needs(.command("python3")))
         func `keeps its functions from the gateway, where nobody is asked for a token`() throws {
             try ServerRig.run { rig in
                 let function = try makeFunction(rig, "def main(**kwargs):\n    return 1\n")
@@ -227,11 +248,23 @@ extension EndToEnd {
 
         /// A python3 function from one file, as a form with a zip.
         private func makeFunction(_ rig: ServerRig, _ source: String) throws -> String {
+            let body = try form(rig, try pack(rig, source))
+            let made = try rig.send(
+                "POST", "/v1/functions", headers: [("Content-Type", "multipart/form-data; boundary=b")], body: body)
+            try #require(made.status == 201, "\(made.text)")
+            return try #require(try JSON(parsing: made.body)["id"]?.string)
+        }
+
+        private func pack(_ rig: ServerRig, _ source: String) throws -> [UInt8] {
             _ = try rig.folder.write("main.py", source)
             let zip = rig.folder.path(of: "package.zip")
             let packed = try ChildProcess.run(
                 "python3", ["-m", "zipfile", "-c", zip, "main.py"], folder: rig.folder.path)
             try #require(packed.succeeded, "\(packed.errors)")
+            return [UInt8](try #require(FileManager.default.contents(atPath: zip)))
+        }
+
+        private func form(_ rig: ServerRig, _ zip: [UInt8]) throws -> [UInt8] {
             let runtimes = try JSON(parsing: rig.send("GET", "/v1/runtimes", headers: header).body)["runtimes"]?.array
             let runtime = try #require(runtimes?.first?["id"]?.string)
             var body: [UInt8] = []
@@ -239,12 +272,9 @@ extension EndToEnd {
                 body += "--b\r\nContent-Disposition: form-data; name=\"\(name)\"\r\n\r\n\(value)\r\n".utf8
             }
             body += "--b\r\nContent-Disposition: form-data; name=\"package\"; filename=\"x.zip\"\r\n\r\n".utf8
-            body += [UInt8](try #require(FileManager.default.contents(atPath: zip)))
+            body += zip
             body += "\r\n--b--\r\n".utf8
-            let made = try rig.send(
-                "POST", "/v1/functions", headers: [("Content-Type", "multipart/form-data; boundary=b")], body: body)
-            try #require(made.status == 201, "\(made.text)")
-            return try #require(try JSON(parsing: made.body)["id"]?.string)
+            return body
         }
 
         @Test func `is described by a document made of its own routes`() throws {
