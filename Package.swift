@@ -58,7 +58,8 @@ let package = Package(
         room(
             "Store",
             [
-                "Model", "EventLoop", "CArchive", "CCrypto", .product(name: "DequeModule", package: "swift-collections"),
+                "Model", "EventLoop", "CArchive", "CCrypto",
+                .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ]),
