@@ -62,10 +62,9 @@ struct DataFolder {
         for folder in [path, path + "/packages"] {
             do {
                 // What lies above is made as any folder is.
-                let parent = (folder as NSString).deletingLastPathComponent
-                if !parent.isEmpty {
-                    try FileManager.default.createDirectory(atPath: parent, withIntermediateDirectories: true)
-                }
+                // NSString's deletingLastPathComponent traps on a relative path of one letter.
+                let parent = URL(fileURLWithPath: folder).deletingLastPathComponent().path
+                try FileManager.default.createDirectory(atPath: parent, withIntermediateDirectories: true)
                 try FileManager.default.createDirectory(
                     atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
             } catch {

@@ -39,7 +39,7 @@ def send(taibai, body):
 
 
 def reset_peak(process):
-    """Makes the peak of a process's memory what it is now, which is returned, in MiB. Source: proc_pid_clear_refs(5)."""
+    """Makes the peak of a process's memory what it is now; returns that, in MiB. Source: proc_pid_clear_refs(5)."""
     pathlib.Path(f"/proc/{process}/clear_refs").write_text("5")
     return rig.sizes_of(process, "status")["VmHWM"]
 

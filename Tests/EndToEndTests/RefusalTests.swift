@@ -168,6 +168,18 @@ extension EndToEnd {
             }
         }
 
+        @Test func `is not refused for a relative folder with a name of one letter`() throws {
+            try TemporaryFolder.with { folder in
+                chmod(folder.path, 0o711)
+                let server = try ChildProcess(
+                    Product.binary, ["serve", "--listen", "127.0.0.1:0", "--data", "d"], folder: folder.path)
+                try server.waitForText("url=http://127.0.0.1:")
+                server.signal(SIGTERM)
+                #expect(try server.wait().ending == .exited(0), "\(server.errors)")
+                #expect(FileManager.default.fileExists(atPath: folder.path(of: "d/taibai.db")))
+            }
+        }
+
         @Test func `is refused on a data folder that another server uses`() throws {
             try ServerRig.run { rig in
                 let second = try ChildProcess.run(
