@@ -1,5 +1,6 @@
 """The servers under load, each on a port of its own, and what is known of the machine."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -145,10 +146,10 @@ class Server:
                 found[process, thread.name] = name, int(switches), int(schedule.split()[0])
         return found
 
-    def is_at_rest(self):
-        """Whether nothing of it runs for half a second."""
+    def is_at_rest(self, seconds=0.5):
+        """Whether nothing of it runs for so long."""
         before = self.activity()
-        time.sleep(0.5)
+        time.sleep(seconds)
         return self.activity() == before
 
 
@@ -169,7 +170,7 @@ class Taibai(Server):
     """The server under test. Its folder may be that of one before, whose data it then goes on with."""
 
     def __init__(self, binary, folder, isolation="sealed"):
-        self.binary, self.folder = str(binary), folder
+        self.binary, self.folder, self.deployed = str(binary), folder, set()
         self.folder.mkdir(exist_ok=True)
         log = self.folder / "taibai.log"
         begin = time.monotonic()
@@ -185,9 +186,13 @@ class Taibai(Server):
         self.start_seconds = time.monotonic() - begin
 
     def deploy(self, folder):
+        """Deploys what several workloads may ask for. A second version would only have workers of the first drain."""
+        if folder.name in self.deployed:
+            return
         subprocess.run(
             [self.binary, "deploy", str(folder), "--server", self.url, "-o", "name"], check=True,
             stdout=subprocess.DEVNULL)
+        self.deployed.add(folder.name)
 
     def deploy_own(self, name):
         """One of FUNCTIONS."""
@@ -218,7 +223,8 @@ class Taibai(Server):
     def remove_workers(self, function):
         """Kills the idle workers of a function and waits until the server has seen it."""
         for worker in self.workers(function):
-            os.kill(worker, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
+                os.kill(worker, signal.SIGKILL)
         self.wait_until(f"the end of {function}'s workers", lambda: is_empty(self.pool(function)))
 
     def launchers(self):
