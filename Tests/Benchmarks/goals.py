@@ -1,5 +1,5 @@
-"""The goals that the server is measured by, P1 to P12, and which of them a run has reached. Each is judged by numbers of
-one run only: ratios to what was measured beside it, or limits that hold on any machine.
+"""The goals that the server is measured by, P1 to P12, and which of them a run has reached. Each is judged by numbers
+of one run only: ratios to what was measured beside it, or limits that hold on any machine.
 """
 
 from bench import CORES

@@ -8,8 +8,8 @@ import time
 import rig
 
 IDLE_SECONDS = 10
-# Longer than the timers that starts and calls leave behind: the server is woken once when the 10 s that a start may take
-# are over, and once after the 30 s of a call. Quick: until the launcher has prepared for the next starts.
+# Longer than the timers that starts and calls leave behind: the server is woken once when the 10 s that a start may
+# take are over, and once after the 30 s of a call. Quick: until the launcher has prepared for the next starts.
 REST_SECONDS, REST_SECONDS_QUICK = 31, 2
 
 
@@ -42,7 +42,8 @@ def send(taibai, body):
 
 
 def reset_peak(process):
-    """Makes the peak of a process's memory what it is now, which is returned, in MiB. Source: proc_pid_clear_refs(5)."""
+    """Makes the peak of a process's memory what it is now, which is returned, in MiB.
+    Source: proc_pid_clear_refs(5)."""
     pathlib.Path(f"/proc/{process}/clear_refs").write_text("5")
     return rig.sizes_of(process, "status")["VmHWM"]
 

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import time
 
+GROUPS = pathlib.Path("/sys/fs/cgroup")
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 NGINX_CONFIGURATION = """
 daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
@@ -234,15 +235,13 @@ class Taibai(Server):
     def left(self):
         """What workers could leave behind, counted: what is below the server, and what is the launchers'."""
         launchers = self.launchers()
-        groups = {line.rpartition(":")[2] for one in launchers for line in lines(f"/proc/{one}/cgroup")}
+        groups = {folder for one in launchers for folder in GROUPS.glob(f"**/taibai-{one}")}
         return {
             "processes": len(self.family()),
             "mounts": sum(len(lines(f"/proc/{one}/mountinfo")) for one in launchers),
             "descriptors": sum(len(os.listdir(f"/proc/{one}/fd")) for one in [*launchers, self.process.pid]),
-            "control groups": sum(
-                len(below) for group in groups for top in pathlib.Path("/sys/fs/cgroup").glob(f"*{group}")
-                for _, below, _ in os.walk(top)),
-            "temporary folders": len(list(pathlib.Path("/tmp").glob("taibai-[0-9]*/*"))),
+            "control groups": sum(len(below) for group in groups for _, below, _ in os.walk(group)),
+            "temporary folders": sum(len(list(pathlib.Path("/tmp").glob(f"taibai-{one}/*"))) for one in launchers),
         }
 
 
