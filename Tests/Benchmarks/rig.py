@@ -1,5 +1,6 @@
 """The servers under load, each on a port of its own, and what is known of the machine."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -11,6 +12,7 @@ import socket
 import subprocess
 import time
 
+GROUPS = pathlib.Path("/sys/fs/cgroup")
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 NGINX_CONFIGURATION = """
 daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
@@ -145,10 +147,10 @@ class Server:
                 found[process, thread.name] = name, int(switches), int(schedule.split()[0])
         return found
 
-    def is_at_rest(self):
-        """Whether nothing of it runs for half a second."""
+    def is_at_rest(self, seconds=0.5):
+        """Whether nothing of it runs for so long."""
         before = self.activity()
-        time.sleep(0.5)
+        time.sleep(seconds)
         return self.activity() == before
 
 
@@ -169,7 +171,7 @@ class Taibai(Server):
     """The server under test. Its folder may be that of one before, whose data it then goes on with."""
 
     def __init__(self, binary, folder, isolation="sealed"):
-        self.binary, self.folder = str(binary), folder
+        self.binary, self.folder, self.deployed = str(binary), folder, set()
         self.folder.mkdir(exist_ok=True)
         log = self.folder / "taibai.log"
         begin = time.monotonic()
@@ -185,9 +187,13 @@ class Taibai(Server):
         self.start_seconds = time.monotonic() - begin
 
     def deploy(self, folder):
+        """Deploys what several workloads may ask for. A second version would only have workers of the first drain."""
+        if folder.name in self.deployed:
+            return
         subprocess.run(
             [self.binary, "deploy", str(folder), "--server", self.url, "-o", "name"], check=True,
             stdout=subprocess.DEVNULL)
+        self.deployed.add(folder.name)
 
     def deploy_own(self, name):
         """One of FUNCTIONS."""
@@ -218,7 +224,8 @@ class Taibai(Server):
     def remove_workers(self, function):
         """Kills the idle workers of a function and waits until the server has seen it."""
         for worker in self.workers(function):
-            os.kill(worker, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
+                os.kill(worker, signal.SIGKILL)
         self.wait_until(f"the end of {function}'s workers", lambda: is_empty(self.pool(function)))
 
     def launchers(self):
@@ -228,15 +235,13 @@ class Taibai(Server):
     def left(self):
         """What workers could leave behind, counted: what is below the server, and what is the launchers'."""
         launchers = self.launchers()
-        groups = {line.rpartition(":")[2] for one in launchers for line in lines(f"/proc/{one}/cgroup")}
+        groups = {folder for one in launchers for folder in GROUPS.glob(f"**/taibai-{one}")}
         return {
             "processes": len(self.family()),
             "mounts": sum(len(lines(f"/proc/{one}/mountinfo")) for one in launchers),
             "descriptors": sum(len(os.listdir(f"/proc/{one}/fd")) for one in [*launchers, self.process.pid]),
-            "control groups": sum(
-                len(below) for group in groups for top in pathlib.Path("/sys/fs/cgroup").glob(f"*{group}")
-                for _, below, _ in os.walk(top)),
-            "temporary folders": len(list(pathlib.Path("/tmp").glob("taibai-[0-9]*/*"))),
+            "control groups": sum(len(below) for group in groups for _, below, _ in os.walk(group)),
+            "temporary folders": sum(len(list(pathlib.Path("/tmp").glob(f"taibai-{one}/*"))) for one in launchers),
         }
 
 
