@@ -132,7 +132,8 @@ public final class Engine {
                 letGo(key, pool)
             } else {
                 pool.isCurrent = false
-                if pool.isEmpty { pools[key] = nil }
+                // Drained and not only forgotten: it may have been about to start workers.
+                if pool.isEmpty { letGo(key, pool) }
             }
         }
         beginHandovers(from: before)
