@@ -27,7 +27,7 @@ def judge(result):
 
 
 def part(result, workload):
-    if result.get(workload) is None:
+    if workload not in result:
         raise NotMeasured("not measured")
     return result[workload]
 

@@ -78,7 +78,7 @@ def commands(port, cores):
         "gunicorn, WSGI": ["gunicorn", "--bind", f"127.0.0.1:{port}", "--workers", cores, "peer:wsgi"],
         "uwsgi": [
             "uwsgi", "--http", f"127.0.0.1:{port}", "--http-keepalive", "--master", "--die-on-term", "--processes",
-            cores, "--module", "peer:wsgi", "--disable-logging"],
+            cores, "--listen", "1024", "--module", "peer:wsgi", "--disable-logging"],
         "functions-framework": [
             "functions-framework", "--target", "function", "--source", "peer.py", "--port", port, "--host",
             "127.0.0.1"],

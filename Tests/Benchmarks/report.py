@@ -3,7 +3,7 @@
 
 def text(result):
     parts = [head(result)]
-    parts += [show(result[name]) for name, show in PARTS.items() if result.get(name) is not None]
+    parts += [show(result[name]) for name, show in PARTS.items() if name in result]
     return "\n\n".join([*parts, goals(result["goals"])])
 
 
