@@ -65,6 +65,7 @@ let package = Package(
             ]),
         room("Launcher", ["Model", "EventLoop", "CLauncher", "RuntimeFiles"]),
         room("Manifest", ["Model", .product(name: "Yams", package: "Yams")]),
+        room("LambdaPayload", ["Model"]),
         // Floor 3: the way out of workers.
         room("Egress", ["Model", "EventLoop", "HTTP"]),
         // Floors 3 and 4: the engine.
@@ -74,6 +75,7 @@ let package = Package(
                 "Model", "EventLoop", "Autoscaler", "Launcher",
                 .product(name: "DequeModule", package: "swift-collections"),
             ]),
+        room("RuntimeAPI", ["Model", "EventLoop", "HTTP", "LambdaPayload", "Launcher", "WorkerPool"]),
         room(
             "Dispatcher",
             [
@@ -94,8 +96,8 @@ let package = Package(
         room(
             "Server",
             [
-                "Model", "EventLoop", "HTTP", "Store", "Launcher", "Egress", "WorkerPool", "Dispatcher", "Gateway",
-                "Scheduler", "ControlAPI", "QinlingAPI", .product(name: "Logging", package: "swift-log"),
+                "Model", "EventLoop", "HTTP", "Store", "Launcher", "Egress", "WorkerPool", "RuntimeAPI", "Dispatcher",
+                "Gateway", "Scheduler", "ControlAPI", "QinlingAPI", .product(name: "Logging", package: "swift-log"),
             ]),
         .executableTarget(
             name: "taibai",
@@ -121,6 +123,8 @@ let package = Package(
         tests("DispatcherTests", ["Dispatcher", "EngineSupport", "WorkerPool", "Store", "Model", "EventLoop"]),
         tests("SchedulerTests", ["Scheduler", "Dispatcher", "WorkerPool", "Store", "Model", "EventLoop"]),
         tests("EgressTests", ["Egress", "HTTP", "EventLoop", "Model"]),
+        tests("LambdaPayloadTests", ["LambdaPayload", "Model"]),
+        tests("RuntimeAPITests", ["RuntimeAPI", "WorkerPool", "Model"]),
         tests("ManifestTests", ["Manifest", "Model"]),
         tests("QinlingAPITests", ["QinlingAPI", "ControlAPI", "Store", "Model"]),
         tests("ClientTests", ["Client", "taibai", "Model"]),

@@ -109,7 +109,7 @@ size_t put_field(unsigned char *to, const char *name, size_t name_length, const 
 size_t put_error(unsigned char *to, const char *type, const char *message);
 
 // exec_environment.c
-void environment_set_up(const unsigned char *fields, size_t length, uint16_t count);
+void environment_set_up(const unsigned char *fields, size_t length, uint16_t count, bool is_lambda);
 char **environment_of(const struct program *program, char **memory);
 char **environment_of_worker(void);
 const char *environment_function(void);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "exec.h"
 
@@ -75,11 +76,23 @@ static void set_fact(const struct field *field) {
     }
 }
 
+// Where AWS Lambda's clients find the package, and where libraries and Python modules are: in it, and in its layers.
+static void set_task_root(void) {
+    char folder[4096], path[4 * sizeof folder];
+    if (!getcwd(folder, sizeof folder)) return;
+    set_own("LAMBDA_TASK_ROOT", 16, folder, strlen(folder));
+    int length = snprintf(path, sizeof path, "%s:%s/lib:/opt/lib", folder, folder);
+    set_own("LD_LIBRARY_PATH", 15, path, (size_t)length);
+    length = snprintf(path, sizeof path, "%s:%s/python:%s/vendor:/opt/python", folder, folder, folder);
+    set_own("PYTHONPATH", 10, path, (size_t)length);
+}
+
 /// Takes the function's variables, and what is to be known of it, out of the setup.
-void environment_set_up(const unsigned char *fields, size_t length, uint16_t count) {
+void environment_set_up(const unsigned char *fields, size_t length, uint16_t count, bool is_lambda) {
     set_own("PATH", 4, "/usr/local/bin:/usr/bin:/bin", 28);
     set_own("HOME", 4, "/tmp", 4);
     set_own("LANG", 4, "C.UTF-8", 7);
+    if (is_lambda) set_task_root();
     struct field field;
     size_t at = 0;
     for (uint16_t i = 0; i < count && fields_next(fields, length, &at, &field); i++) {
@@ -87,7 +100,7 @@ void environment_set_up(const unsigned char *fields, size_t length, uint16_t cou
         if (field_is(&field, "function")) {
             snprintf(function_name, sizeof function_name, "%.*s", (int)field.value_length, field.value);
         } else if (field.name_length > 4 && memcmp(field.name, "env:", 4) == 0) {
-            if (belongs_to_request(field.name + 4, field.name_length - 4)) continue;
+            if (!is_lambda && belongs_to_request(field.name + 4, field.name_length - 4)) continue;
             set_own(field.name + 4, field.name_length - 4, field.value, field.value_length);
         }
     }

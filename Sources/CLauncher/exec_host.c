@@ -1,6 +1,6 @@
 // The exec host: the worker of the runtime exec. It runs one program for each request (Runtime/exec/README.md) and is
 // entered in the launcher's child without an exec, so that it shares the launcher's memory. One thread, one loop.
-// With the contract channel it becomes the function's program instead, which is the worker from then on.
+// With the contracts channel and lambda-api it becomes the function's program instead, which is the worker from then on.
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,12 +19,19 @@
 
 #include "exec.h"
 
-enum { HANDLER_MAX = 256, CHILDREN_MAX = 16384 };
+enum { HANDLER_MAX = 4096, CHILDREN_MAX = 16384, ARGUMENTS_MAX = 8 };
+// Where a layer may bring the program of a function.
+#define LAYERS_FOLDER "/opt/"
 
 struct host {
     char handler[HANDLER_MAX];
     // Whether the program speaks the worker channel itself (contract channel).
     bool is_channel;
+    // Whether it speaks AWS Lambda's Runtime API, and the server the other side of it (contract lambda-api).
+    bool is_lambda;
+    // What the program is called with, its own name first.
+    char *arguments[ARGUMENTS_MAX + 2];
+    int argument_count;
     unsigned concurrency;
     bool is_draining;
     uint64_t last_request;
@@ -287,6 +294,43 @@ static void check_handler(const struct host *h) {
     }
 }
 
+// A text of the setup, as C has them.
+static char *text_of(const struct field *field) {
+    char *text = strndup(field->value, field->value_length);
+    if (!text) protocol_error("no memory for the setup");
+    return text;
+}
+
+static bool value_is(const struct field *field, const char *text) {
+    return field->value_length == strlen(text) && memcmp(field->value, text, field->value_length) == 0;
+}
+
+static void take_field(struct host *h, const struct field *field) {
+    if (field_is(field, "handler")) {
+        if (field->value_length + 3 > sizeof h->handler) protocol_error("the handler's path is too long");
+        // An absolute one is the interpreter that the server has chosen.
+        const char *folder = field->value_length > 0 && field->value[0] == '/' ? "" : "./";
+        snprintf(h->handler, sizeof h->handler, "%s%.*s", folder, (int)field->value_length, field->value);
+    } else if (field_is(field, "argument")) {
+        if (h->argument_count == ARGUMENTS_MAX) protocol_error("more arguments than a program may have");
+        h->arguments[++h->argument_count] = text_of(field);
+    } else if (field_is(field, "contract")) {
+        h->is_channel = value_is(field, "channel");
+        h->is_lambda = value_is(field, "lambda-api");
+    } else if (field_is(field, "concurrency")) {
+        char *number = text_of(field);
+        h->concurrency = (unsigned)strtoul(number, NULL, 10);
+        free(number);
+    }
+}
+
+// A layer may bring the program that the package has not.
+static void look_in_layers(struct host *h) {
+    char path[HANDLER_MAX + sizeof LAYERS_FOLDER];
+    snprintf(path, sizeof path, LAYERS_FOLDER "%s", h->handler + 2);
+    if (access(h->handler, F_OK) < 0 && access(path, X_OK) == 0) snprintf(h->handler, sizeof h->handler, "%s", path);
+}
+
 static void set_up(struct host *h, const struct frame *frame) {
     uint16_t count = 0;
     if (frame->type != FRAME_SETUP || frame->length < 2) protocol_error("the first frame is not the setup");
@@ -295,30 +339,23 @@ static void set_up(struct host *h, const struct frame *frame) {
     size_t at = 2;
     for (uint16_t i = 0; i < count; i++) {
         if (!fields_next(frame->body, frame->length, &at, &field)) protocol_error("the setup's fields are cut short");
-        if (field_is(&field, "handler")) {
-            if (field.value_length + 3 > sizeof h->handler) protocol_error("the handler's path is too long");
-            snprintf(h->handler, sizeof h->handler, "./%.*s", (int)field.value_length, field.value);
-        } else if (field_is(&field, "contract")) {
-            h->is_channel = field.value_length == 7 && memcmp(field.value, "channel", 7) == 0;
-        } else if (field_is(&field, "concurrency") && field.value_length < 6) {
-            char number[8];
-            snprintf(number, sizeof number, "%.*s", (int)field.value_length, field.value);
-            h->concurrency = (unsigned)strtoul(number, NULL, 10);
-        }
+        take_field(h, &field);
     }
     if (h->concurrency < 1) h->concurrency = 1;
-    environment_set_up(frame->body + 2, frame->length - 2, count);
+    environment_set_up(frame->body + 2, frame->length - 2, count, h->is_lambda);
     char name[16];
     snprintf(name, sizeof name, "taibai:%.8s", environment_function());
     prctl(PR_SET_NAME, name);
     if (!h->is_channel) say_hello();
-    check_handler(h);
+    if (h->is_lambda && h->handler[0] == '.') look_in_layers(h);
+    if (h->handler[0] == '.') check_handler(h);
 }
 
 // The program takes this process over: what it is limited to stays as it is, descriptors 0 to 3 stay open, signals are
 // at their defaults. The server waits for its hello and ready.
-_Noreturn static void hand_over(const struct host *h) {
-    char *arguments[] = {(char *)h->handler, NULL};
+_Noreturn static void hand_over(struct host *h) {
+    h->arguments[0] = h->handler;
+    char *const *arguments = h->arguments;
     char **environment = environment_of_worker();
     if (!environment) protocol_error("no memory for the environment");
     fcntl(WORKER_CHANNEL, F_SETFD, 0);
@@ -328,7 +365,8 @@ _Noreturn static void hand_over(const struct host *h) {
     // The file itself is there.
     if (errno == ENOENT) reason = "the interpreter or loader that it names is not there; link it with -static";
     if (errno == ENOEXEC) reason = "it is no program for this machine, and does not begin with #!";
-    snprintf(message, sizeof message, "'%s' can't be executed: %s", h->handler + 2, reason);
+    const char *program = h->handler[0] == '.' ? h->handler + 2 : h->handler;
+    snprintf(message, sizeof message, "'%s' can't be executed: %s", program, reason);
     init_failed(h, "Exec.StartError", message);
 }
 
@@ -353,7 +391,7 @@ _Noreturn void taibai_exec_host(void) {
     struct frame frame;
     if (!frames_receive_one(&frame)) leave(h);
     set_up(h, &frame);
-    if (h->is_channel) hand_over(h);
+    if (h->is_channel || h->is_lambda) hand_over(h);
     fcntl(WORKER_CHANNEL, F_SETFD, FD_CLOEXEC);
     watch_children(h);
     frames_send(FRAME_READY, 0, NULL, NULL, 0);

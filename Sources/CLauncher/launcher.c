@@ -115,17 +115,16 @@ void worker_progressed(struct launcher *l, struct worker *worker) {
     // A failed step ends the process; the event follows when it has.
     if (!worker->has_reported || worker->failed_step) return;
     worker->state = WORKER_RUNNING;
-    int descriptors[2] = {worker->pidfd, -1};
-    bool has_proxy = worker->request.egress == TAIBAI_EGRESS_PROXY;
-    if (has_proxy) descriptors[1] = worker->sandbox->listener;
+    int descriptors[3] = {worker->pidfd, -1, -1}, count = 1;
+    if (worker->request.egress == TAIBAI_EGRESS_PROXY) descriptors[count++] = worker->sandbox->listener;
+    if (worker->request.runtime_api) descriptors[count++] = worker->sandbox->api_listener;
     tell(l, (struct taibai_event){
-        .kind = TAIBAI_STARTED, .worker = worker->request.worker, .pid = worker->pid}, descriptors, has_proxy ? 2 : 1);
+        .kind = TAIBAI_STARTED, .worker = worker->request.worker, .pid = worker->pid}, descriptors, count);
     close(worker->pidfd);
     worker->pidfd = -1;
     if (!worker->sandbox) return;
-    // Whether the server has it now or nobody wants it: nobody answers there but a proxy.
-    if (worker->sandbox->listener >= 0) close(worker->sandbox->listener);
-    worker->sandbox->listener = -1;
+    // Whether the server has them now or nobody wants them: nobody answers there but the server.
+    sandbox_close_listeners(worker->sandbox);
 }
 
 static void read_reports(struct launcher *l) {

@@ -47,7 +47,7 @@ static bool has_exactly(const struct taibai_request *request, unsigned fields) {
     if (!is_zero(&request->limits, sizeof request->limits)) found |= HAS_LIMITS;
     bool is_start = request->kind == TAIBAI_START_WORKER;
     if (!is_zero(request->reserved, sizeof request->reserved) || request->limits.reserved != 0) return false;
-    return found == fields && (is_start || request->egress == 0);
+    return found == fields && (is_start || (request->egress == 0 && request->runtime_api == 0));
 }
 
 static bool gives_level(const struct launcher *l, uint32_t level) {
@@ -81,6 +81,10 @@ static void start_worker(struct launcher *l, const struct taibai_request *reques
     if (!gives_level(l, request->level)) return refuse(l, request, TAIBAI_STEP_LEVEL, EOPNOTSUPP);
     // A proxy listens in a sandbox's network, and secrets are mounted in a sandbox.
     if (request->egress > TAIBAI_EGRESS_OPEN || (request->egress == TAIBAI_EGRESS_PROXY && !l->is_sealed)) {
+        return refuse(l, request, TAIBAI_STEP_EGRESS, EOPNOTSUPP);
+    }
+    bool has_network = request->level == TAIBAI_LEVEL_SEALED && request->egress != TAIBAI_EGRESS_OPEN;
+    if (request->runtime_api > 1 || (request->runtime_api == 1 && !has_network)) {
         return refuse(l, request, TAIBAI_STEP_EGRESS, EOPNOTSUPP);
     }
     if (count == 3 && !l->is_sealed) return refuse(l, request, TAIBAI_STEP_SECRETS, EOPNOTSUPP);

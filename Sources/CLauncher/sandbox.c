@@ -24,8 +24,8 @@
 
 // An init that has not reported within this time is stuck: it makes a dozen system calls.
 enum { INIT_MILLISECONDS_MAX = 5000 };
-// Connections that may wait for the egress proxy.
-enum { PROXY_BACKLOG = 64 };
+// Connections that may wait for the egress proxy, or for the Runtime API.
+enum { LISTENER_BACKLOG = 64 };
 
 static bool bring_up_loopback(void) {
     struct ifreq request;
@@ -41,13 +41,13 @@ static bool bring_up_loopback(void) {
     return is_up;
 }
 
-// Where the egress proxy answers. It is made for every sandbox, and closed again for workers without a way out.
-static int listen_for_proxy(void) {
+// Where the server answers. They are made for every sandbox, and closed again for workers that have no use for them.
+static int listen_at(uint16_t port) {
     struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_port = htons(TAIBAI_PROXY_PORT), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (listener < 0) return -1;
-    if (bind(listener, (struct sockaddr *)&address, sizeof address) == 0 && listen(listener, PROXY_BACKLOG) == 0) {
+    if (bind(listener, (struct sockaddr *)&address, sizeof address) == 0 && listen(listener, LISTENER_BACKLOG) == 0) {
         return listener;
     }
     int error = errno;
@@ -73,12 +73,13 @@ static bool give_up_privileges(bool is_privileged) {
 }
 
 // Sets up the namespaces. Returns the step that failed, with errno.
-static uint32_t prepare_sandbox(bool is_privileged, bool is_open, int *listener) {
+static uint32_t prepare_sandbox(bool is_privileged, bool is_open, int listeners[2]) {
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) return TAIBAI_STEP_PARENT_DEATH;
     if (!is_open) {
         if (!bring_up_loopback()) return TAIBAI_STEP_LOOPBACK;
-        *listener = listen_for_proxy();
-        if (*listener < 0) return TAIBAI_STEP_LISTENER;
+        listeners[0] = listen_at(TAIBAI_PROXY_PORT);
+        listeners[1] = listen_at(TAIBAI_RUNTIME_API_PORT);
+        if (listeners[0] < 0 || listeners[1] < 0) return TAIBAI_STEP_LISTENER;
     }
     if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "subset=pid") < 0) {
         return TAIBAI_STEP_MOUNT_PROC;
@@ -105,11 +106,11 @@ _Noreturn static void reap_for_ever(void) {
 _Noreturn static void run_init(int socket, bool is_privileged, bool is_open) {
     char go;
     if (recv(socket, &go, 1, 0) != 1) _exit(0);
-    int listener = -1;
-    struct taibai_report report = {.step = prepare_sandbox(is_privileged, is_open, &listener)};
+    int listeners[2] = {-1, -1};
+    struct taibai_report report = {.step = prepare_sandbox(is_privileged, is_open, listeners)};
     report.error = report.step ? errno : 0;
     prctl(PR_SET_NAME, "taibai-init");
-    taibai_send(socket, &report, sizeof report, &listener, listener >= 0 ? 1 : 0);
+    taibai_send(socket, &report, sizeof report, listeners, report.step || is_open ? 0 : 2);
     if (report.step) _exit(1);
     syscall(SYS_close_range, 0, ~0u, 0);
     reap_for_ever();
@@ -142,7 +143,7 @@ static bool map_users(struct launcher *l, const struct sandbox *sandbox) {
     return write_proc(sandbox->pid, "uid_map", users) && write_proc(sandbox->pid, "gid_map", groups);
 }
 
-static uint32_t wait_for_init(int socket, int *listener) {
+static uint32_t wait_for_init(int socket, struct sandbox *sandbox) {
     struct pollfd watched = {.fd = socket, .events = POLLIN};
     struct taibai_report report;
     int descriptors[TAIBAI_DESCRIPTORS_MAX];
@@ -151,7 +152,8 @@ static uint32_t wait_for_init(int socket, int *listener) {
         return TAIBAI_STEP_SANDBOX;
     }
     int error = taibai_receive(socket, &report, sizeof report, descriptors);
-    *listener = descriptors[0];
+    sandbox->listener = descriptors[0];
+    sandbox->api_listener = descriptors[1];
     errno = error ? error : report.error;
     return error ? TAIBAI_STEP_SANDBOX : report.step;
 }
@@ -175,7 +177,7 @@ static uint32_t start_init(struct launcher *l, struct sandbox *sandbox) {
     }
     if (!step) {
         send(ends[0], "", 1, MSG_NOSIGNAL);
-        step = wait_for_init(ends[0], &sandbox->listener);
+        step = wait_for_init(ends[0], sandbox);
         error = errno;
     }
     close(ends[0]);
@@ -193,7 +195,7 @@ uint32_t sandbox_make(struct launcher *l, bool is_open) {
         errno = ENOSPC;
         return TAIBAI_STEP_WORKER_TABLE;
     }
-    *sandbox = (struct sandbox){.listener = -1, .pidfd = -1, .is_open = is_open};
+    *sandbox = (struct sandbox){.listener = -1, .api_listener = -1, .pidfd = -1, .is_open = is_open};
     uint32_t step = start_init(l, sandbox);
     if (step) {
         int error = errno;
@@ -233,12 +235,19 @@ struct sandbox *sandbox_take(struct launcher *l, const struct taibai_request *re
     return sandbox;
 }
 
+/// Closes the launcher's copies of the listeners in its network.
+void sandbox_close_listeners(struct sandbox *sandbox) {
+    if (sandbox->listener >= 0) close(sandbox->listener);
+    if (sandbox->api_listener >= 0) close(sandbox->api_listener);
+    sandbox->listener = sandbox->api_listener = -1;
+}
+
 /// Closes what the launcher holds of it. Its init may live on.
 void sandbox_close(struct launcher *l, struct sandbox *sandbox) {
     spare_end(l, sandbox);
     if (sandbox->pidfd >= 0) close(sandbox->pidfd);
-    if (sandbox->listener >= 0) close(sandbox->listener);
-    sandbox->pidfd = sandbox->listener = -1;
+    sandbox_close_listeners(sandbox);
+    sandbox->pidfd = -1;
 }
 
 /// Kills every process in the sandbox. Its place is free when the init has been waited for.

@@ -46,8 +46,8 @@ struct sandbox {
     // Its init.
     pid_t pid;
     int pidfd;
-    // For the egress proxy, in the sandbox's network.
-    int listener;
+    // In the sandbox's network: for the egress proxy, and for the Runtime API.
+    int listener, api_listener;
     // Its network is the host's.
     bool is_open;
     // The clone of python3's zygote that waits in it, 0: none; what it takes orders from, and its control group or -1.
@@ -168,6 +168,7 @@ uint32_t order_make(struct launcher *l, struct worker *worker, struct taibai_ord
 // sandbox.c
 uint32_t sandbox_make(struct launcher *l, bool is_open);
 struct sandbox *sandbox_take(struct launcher *l, const struct taibai_request *request, uint32_t *step);
+void sandbox_close_listeners(struct sandbox *sandbox);
 void sandbox_close(struct launcher *l, struct sandbox *sandbox);
 void sandbox_end(struct launcher *l, struct sandbox *sandbox);
 struct sandbox *sandbox_by_pid(struct launcher *l, pid_t pid);

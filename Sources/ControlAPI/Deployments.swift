@@ -171,6 +171,12 @@ public final class Deployments {
                 "secrets: they are files only at isolation 'sealed', and this function runs '\(level.rawValue)'; set "
                     + "isolation: sealed, or secretEnv: true to have them as variables")
         }
+        if settings.contract == .lambdaAPI, level == .guarded, settings.egress != .open {
+            return Problem(
+                .isolationUnavailable,
+                "contract: lambda-api needs a network, which workers of isolation 'guarded' have only with egress: "
+                    + "open; set that, or isolation: sealed")
+        }
         switch settings.egress {
         case .none: return nil
         case .proxy where level == .sealed: return nil

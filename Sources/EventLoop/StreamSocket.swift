@@ -45,6 +45,8 @@ public final class StreamSocket: HandleOwner {
     public private(set) var peerHasFinished = false
     /// The other end: an address without port, or `unix`.
     public private(set) var peer = "unix"
+    /// The port there; nil for a Unix socket.
+    public private(set) var peerPort: Int?
 
     /// Takes over a connected stream socket of the Unix family (or any stream descriptor). On failure the descriptor
     /// stays the caller's.
@@ -114,6 +116,7 @@ public final class StreamSocket: HandleOwner {
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { uv_tcp_getpeername(tcp, $0, &length) }
         }
         peer = result == 0 ? hostText(of: address) : "unknown"
+        peerPort = result == 0 ? port(of: address) : nil
     }
 
     /// Bytes that the kernel has not taken yet.

@@ -1,5 +1,5 @@
 // Takes the chunked transfer coding off a request body, byte by byte where it frames and in one step where it carries.
-// Extensions and trailers are read over, counted and dropped. Source: RFC 9112 §7.1.
+// Extensions are read over, counted and dropped, and so are trailers unless they are asked for. Source: RFC 9112 §7.1.
 //
 //   ┌▶ size ─ CR ─▶ sizeEnd ─ LF ─▶ data ─▶ dataCR ─▶ dataLF ─┐
 //   │    └ ; ─▶ extensions ─ CR ┘ └ size 0 ─▶ trailerStart     │
@@ -28,6 +28,9 @@ struct ChunkedDecoder: Sendable {
     private let extensionBytesMax: Int
     private let extensionsBytesMax: Int
     private let trailerBytesMax: Int
+    private let keepsTrailers: Bool
+    /// The trailer lines so far.
+    private(set) var trailers: [UInt8] = []
     private var phase = Phase.size
     private var digits = 0
     /// Bytes of the current chunk that are still to come.
@@ -41,6 +44,7 @@ struct ChunkedDecoder: Sendable {
         extensionBytesMax = limits.chunkExtensionBytesMax
         extensionsBytesMax = limits.chunkExtensionsBytesMax
         trailerBytesMax = limits.trailerBytesMax
+        keepsTrailers = limits.keepsTrailers
     }
 
     /// Goes on at `offset` and moves it behind what was used up. After `end` it must not be called again.
@@ -131,6 +135,7 @@ struct ChunkedDecoder: Sendable {
         }
         trailerBytes += 1
         guard trailerBytes <= trailerBytesMax else { throw .trailersTooLong }
+        if keepsTrailers { trailers.append(byte) }
         switch phase {
         case .trailerStart:
             guard Byte.isToken(byte) else { throw .badTrailer }

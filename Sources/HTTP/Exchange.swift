@@ -15,6 +15,9 @@ public final class Exchange {
     /// Largest body this exchange takes; more calls ``onBodyTooLarge``. Set it before ``acceptBody()``.
     public var bodyBytesMax: Int?
 
+    /// The trailer lines of the body, when it has ended and the limits keep them.
+    var trailers: [UInt8] = []
+
     /// A piece of the body; valid only during the call.
     public var onBody: ((borrowing Span<UInt8>) -> Void)? { didSet { hasCallbacks = true } }
     /// The body is complete.
@@ -48,6 +51,18 @@ public final class Exchange {
     /// Lets the body flow to ``onBody`` and ``onBodyEnd``, which are set before and may be called before this returns.
     /// Sends `100 Continue` to a client that waits for it. A request without a body ends at once. Idempotent.
     public func acceptBody() { connection?.acceptBody() }
+
+    /// The value of the first trailer field of this name, which is given in lower case. Only once the body has ended, and
+    /// where ``HTTPLimits/keepsTrailers`` is set. O(trailers).
+    public func trailer(_ name: String) -> String? {
+        for line in trailers.split(separator: Byte.lineFeed) {
+            guard let colon = line.firstIndex(of: Byte.colon) else { continue }
+            guard String(decoding: line[..<colon], as: UTF8.self).lowercased() == name else { continue }
+            let value = line[(colon + 1)...].drop { Byte.isBlank($0) }
+            return String(decoding: value.prefix { $0 != Byte.carriageReturn }, as: UTF8.self)
+        }
+        return nil
+    }
 
     /// Stops the body; the client is slowed down once the buffers between are full.
     public func pauseBody() { connection?.pauseBody() }

@@ -2,8 +2,11 @@
 
 /// What one connection, one request and one server may use. Bytes and counts unless the type says otherwise.
 public struct HTTPLimits: Sendable {
+    /// What ``headBytesMax`` may be. 16 MiB: sixteen times what any client is known to send.
+    public static let headBytesCeiling = 16 << 20
+
     /// Longest request head, from the first byte to the empty line; 431 above. 16 KiB: twice what the common proxies
-    /// send on, so that large cookies and tokens pass. At most 65,535, because positions are kept in 16 bits.
+    /// send on, so that large cookies and tokens pass. At most ``headBytesCeiling``.
     public var headBytesMax = 16 << 10
     /// Longest request target; 414 above. 8 KiB: RFC 9112 §3 asks for at least 8,000 bytes.
     public var targetBytesMax = 8 << 10
@@ -13,8 +16,10 @@ public struct HTTPLimits: Sendable {
     public var chunkExtensionBytesMax = 256
     /// All chunk extensions of one body; 400 above. Keeps a body of tiny chunks from being mostly extensions.
     public var chunkExtensionsBytesMax = 16 << 10
-    /// All trailer fields of one body; 431 above. They are read over and dropped.
+    /// All trailer fields of one body; 431 above.
     public var trailerBytesMax = 8 << 10
+    /// Whether trailer fields are kept for ``Exchange/trailer(_:)``; else they are read over and dropped.
+    public var keepsTrailers = false
     /// Largest request body; nil: no limit here. The doors set it for each exchange, since they know the route.
     public var bodyBytesMax: Int?
     /// Rest of a request body that is read over after its answer, to keep the connection. 256 KiB: cheaper than a new

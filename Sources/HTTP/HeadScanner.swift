@@ -6,15 +6,14 @@
 //                                                 └─ CR ─▶ headEnd ─ LF ─▶ done
 // Source: RFC 9112 §2.2, §3, §5.
 
-/// A part of a head. 16 bits are enough for the longest head, and small parts make a small ``RequestHead``.
+/// A part of a head. 32 bits are enough for the longest head, which ``RequestParser`` sees to, and smaller than a range.
 struct Part: Sendable {
-    private let start, end: UInt16
+    private let start, end: UInt32
 
-    /// Positions above 65,535 do not occur: ``RequestParser`` refuses such limits.
     @inline(__always)
     init(_ range: Range<Int>) {
-        start = UInt16(truncatingIfNeeded: range.lowerBound)
-        end = UInt16(truncatingIfNeeded: range.upperBound)
+        start = UInt32(truncatingIfNeeded: range.lowerBound)
+        end = UInt32(truncatingIfNeeded: range.upperBound)
     }
 
     static let empty = Part(0..<0)

@@ -29,12 +29,15 @@ public struct RequestParser {
     private var begun: [UInt8] = []
 
     /// Begins a connection.
-    /// - Precondition: `limits.headBytesMax` is at most 65,535.
+    /// - Precondition: `limits.headBytesMax` is at most ``HTTPLimits/headBytesCeiling``.
     public init(limits: HTTPLimits = HTTPLimits()) {
-        precondition(limits.headBytesMax <= Int(UInt16.max), "headBytesMax must be at most 65,535")
+        precondition(limits.headBytesMax <= HTTPLimits.headBytesCeiling, "headBytesMax must be at most 16 MiB")
         self.limits = limits
         scanner = HeadScanner(limits: limits)
     }
+
+    /// The trailer lines of the last chunked body, each ended by CR LF; empty unless ``HTTPLimits/keepsTrailers``.
+    private(set) var trailers: [UInt8] = []
 
     /// Whether a head has begun and not ended.
     public var isInsideHead: Bool {
@@ -115,8 +118,11 @@ public struct RequestParser {
         _ input: Span<UInt8>, _ offset: inout Int, _ decoder: ChunkedDecoder
     ) throws(RequestRefusal) -> RequestEvent {
         var decoder = decoder
+        // So that trailers grow in place.
+        if limits.keepsTrailers { stage = .head }
         let step = try decoder.next(input, from: &offset)
         stage = step == .end ? .head : .chunked(decoder)
+        if step == .end, limits.keepsTrailers { trailers = decoder.trailers }
         switch step {
         case .needMore: return .needMore
         case .data(let range): return .body(range)

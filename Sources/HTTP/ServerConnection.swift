@@ -158,6 +158,7 @@ final class ServerConnection {
 
     private func endBody() {
         bodyPace = nil
+        if server.limits.keepsTrailers { exchange?.trailers = parser.trailers }
         perform(state.bodyEnded())
         exchange?.onBodyEnd?()
     }

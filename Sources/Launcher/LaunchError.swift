@@ -72,7 +72,7 @@ public enum LaunchStep: UInt32, CaseIterable, Sendable {
         case .execute: "executing the runtime's program"
         case .userMap: "mapping the users of the sandbox"
         case .loopback: "bringing up the loopback of the sandbox"
-        case .listener: "listening for the egress proxy"
+        case .listener: "listening in the sandbox's network"
         case .mountProc: "mounting /proc in the sandbox"
         case .hostName: "naming the sandbox"
         case .ownNamespaces: "making namespaces (unshare)"

@@ -14,6 +14,9 @@ public final class Launcher {
         let exited: WorkerSource.Exited
         let channel: Int32
         let output: Int32
+        /// Which listeners come with the news of its start.
+        let hasProxy: Bool
+        let hasRuntimeAPI: Bool
         /// From then on its descriptors belong to the ``WorkerProcess``.
         var hasStarted = false
     }
@@ -48,6 +51,9 @@ public final class Launcher {
 
     /// The port on the worker's own loopback at which its egress proxy answers.
     public static var proxyPort: Int { TAIBAI_PROXY_PORT }
+
+    /// The port on the worker's own loopback at which AWS Lambda's Runtime API answers.
+    public static var runtimeAPIPort: Int { TAIBAI_RUNTIME_API_PORT }
 
     /// Where a worker of level `guarded` keeps files of a while; nobody else may look in there.
     public func scratchFolder(of worker: WorkerID) -> String { "/tmp/taibai-\(process.pid)/\(worker)" }
@@ -125,7 +131,9 @@ public final class Launcher {
             let failure = LaunchError(step: isClosed ? .launcherReady : .descriptors, errno: error)
             return loop.atTurnEnd { started(.failure(failure)) }
         }
-        records[worker] = Record(started: started, exited: exited, channel: channel[0], output: output[0])
+        records[worker] = Record(
+            started: started, exited: exited, channel: channel[0], output: output[0],
+            hasProxy: request.egress == EgressKind.proxy.rawValue, hasRuntimeAPI: request.runtime_api == 1)
         send(Message(request: request, descriptors: [channel[1], output[1]] + descriptors))
     }
 
@@ -226,16 +234,18 @@ public final class Launcher {
         }
     }
 
-    /// `descriptors`: the pidfd, and a listener if one was ordered; -1 where there is none.
+    /// `descriptors`: the pidfd, then the listeners that were ordered; -1 where there is none.
     private func started(_ worker: WorkerID, pid: Int32, _ descriptors: [Int32]) {
         guard let record = records[worker] else {
             for descriptor in descriptors where descriptor >= 0 { Glibc.close(descriptor) }
             return
         }
         records[worker]?.hasStarted = true
+        let listener = { (index: Int) in descriptors[index] >= 0 ? descriptors[index] : nil }
         let process = WorkerProcess(
             id: worker, pid: pid, pidfd: descriptors[0], channel: record.channel, output: record.output,
-            proxyListener: descriptors[1] >= 0 ? descriptors[1] : nil
+            proxyListener: record.hasProxy ? listener(1) : nil,
+            runtimeAPIListener: record.hasRuntimeAPI ? listener(record.hasProxy ? 2 : 1) : nil
         ) { [weak self] action in self?.act(action, on: worker) }
         record.started(.success(process))
     }

@@ -47,19 +47,23 @@ public struct WorkerOrder: Hashable, Sendable {
     public let package: PackageDigest
     public let level: IsolationLevel
     public let egress: EgressKind
+    /// Whether the server serves AWS Lambda's Runtime API in the worker's own network. Only at level `sealed`, and not
+    /// with the host's network.
+    public let hasRuntimeAPI: Bool
     /// Memory the function may use. What the runtime needs for itself is added by the launcher.
     public let memory: ByteCount
     public let limits: WorkerLimits
 
     public init(
         worker: WorkerID, runtime: RuntimeName, package: PackageDigest, level: IsolationLevel, memory: ByteCount,
-        limits: WorkerLimits = WorkerLimits(), egress: EgressKind = .none
+        limits: WorkerLimits = WorkerLimits(), egress: EgressKind = .none, hasRuntimeAPI: Bool = false
     ) {
         self.worker = worker
         self.runtime = runtime
         self.package = package
         self.level = level
         self.egress = egress
+        self.hasRuntimeAPI = hasRuntimeAPI
         self.memory = memory
         self.limits = limits
     }
@@ -71,6 +75,7 @@ public struct WorkerOrder: Hashable, Sendable {
         request.worker = worker.value
         withUnsafeMutableBytes(of: &request.package) { $0.copyBytes(from: package.bytes) }
         request.egress = egress.rawValue
+        request.runtime_api = hasRuntimeAPI ? 1 : 0
         request.level = level.number
         request.limits.memory_bytes = UInt64(memory.bytes)
         request.limits.file_bytes = UInt64(limits.fileSizeMax?.bytes ?? 0)
@@ -116,7 +121,8 @@ extension RuntimeName {
     var number: UInt32 {
         switch self {
         case .python3: UInt32(TAIBAI_RUNTIME_PYTHON3)
-        case .exec: UInt32(TAIBAI_RUNTIME_EXEC)
+        // Programs that the exec host becomes.
+        case .exec, .provided: UInt32(TAIBAI_RUNTIME_EXEC)
         }
     }
 

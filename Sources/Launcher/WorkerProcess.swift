@@ -16,6 +16,8 @@ public final class WorkerProcess {
     /// A listener inside the worker's network, for a worker whose way out is the proxy. Belongs to whoever got this
     /// object, who closes it.
     public let proxyListener: Int32?
+    /// A listener inside the worker's network for AWS Lambda's Runtime API, if it was ordered. Belongs likewise.
+    public let runtimeAPIListener: Int32?
     private let pidfd: Int32
     private let act: (_ action: Action) -> Void
 
@@ -31,7 +33,7 @@ public final class WorkerProcess {
     ///   - act: acts on all processes of the worker.
     public init(
         id: WorkerID, pid: Int32, pidfd: Int32 = -1, channel: Int32, output: Int32, proxyListener: Int32? = nil,
-        act: @escaping (_ action: Action) -> Void
+        runtimeAPIListener: Int32? = nil, act: @escaping (_ action: Action) -> Void
     ) {
         self.id = id
         self.pid = pid
@@ -39,6 +41,7 @@ public final class WorkerProcess {
         self.channel = channel
         self.output = output
         self.proxyListener = proxyListener
+        self.runtimeAPIListener = runtimeAPIListener
         self.act = act
     }
 

@@ -36,8 +36,9 @@ struct SettingsDraft {
 
     /// - Throws: ``ManifestError`` for the first setting, in the order of the keys, that is missing or wrong.
     func settings() throws(ManifestError) -> FunctionSettings {
+        let runtime: RuntimeName = try required(.runtime, Self.word)
         var settings = FunctionSettings(
-            name: try name(), runtime: try required(.runtime, Self.word), handler: try handler())
+            name: try name(), runtime: runtime, handler: try handler(of: runtime))
         try set(.contract, \.contract, of: &settings, Self.word)
         try set(.memory, \.memory, of: &settings) { ByteCount($0) }
         try set(.timeout, \.timeout, of: &settings, DurationText.parse)
@@ -138,7 +139,10 @@ struct SettingsDraft {
         }
     }
 
-    private func handler() throws(ManifestError) -> String { try given(.handler).text }
+    private func handler(of runtime: RuntimeName) throws(ManifestError) -> String {
+        if texts[.handler] == nil, let usual = runtime.defaultHandler { return usual }
+        return try given(.handler).text
+    }
 
     /// A setting that has no default.
     private func given(_ key: ManifestKey) throws(ManifestError) -> (text: String, place: ManifestError.Place) {

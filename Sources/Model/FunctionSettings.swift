@@ -10,26 +10,36 @@ public enum Contract: String, Sendable, CaseIterable {
     case channel
     /// `function(**input, context=…)`: the keys of the body's JSON object as keyword arguments (runtime python3).
     case qinling
+    /// A program that pulls its events from AWS Lambda's Runtime API (runtimes provided and python3).
+    case lambdaAPI = "lambda-api"
 }
 
 /// Language support that turns a package into a worker.
 public enum RuntimeName: String, Sendable, CaseIterable {
     case python3
     case exec
+    /// The package brings its own: a program `bootstrap`, as AWS Lambda's runtimes `provided.*` have it.
+    case provided
 
     /// The contract of a function that names none.
     public var defaultContract: Contract {
         switch self {
         case .python3: .lambda
         case .exec: .exec
+        case .provided: .lambdaAPI
         }
     }
     public var contracts: [Contract] {
         switch self {
-        case .python3: [.lambda, .qinling]
+        case .python3: [.lambda, .lambdaAPI, .qinling]
         case .exec: [.exec, .channel]
+        case .provided: [.lambdaAPI]
         }
     }
+    /// The handler of a function that names none; nil: it has to.
+    public var defaultHandler: String? { self == .provided ? Self.bootstrap : nil }
+    /// The program of a function of runtime `provided`.
+    public static let bootstrap = "bootstrap"
 }
 
 /// How far a worker is shut away from the machine. Later cases are weaker.
@@ -51,7 +61,8 @@ public enum WorkerLifetime: String, Sendable, CaseIterable {
 public struct FunctionSettings: Hashable, Sendable {
     public var name: FunctionName
     public var runtime: RuntimeName
-    /// python3: `module.function`; exec: the path of the program inside the package.
+    /// python3: `module.function`; exec: the path of the program inside the package; provided: what the program is told
+    /// as `_HANDLER`.
     public var handler: String
     public var contract: Contract
     /// Memory a worker may use. 16 MiB … 64 GiB, default 128 MiB.
@@ -66,8 +77,8 @@ public struct FunctionSettings: Hashable, Sendable {
     public var workersMax: Int
     /// Executions that may wait for a worker. 1 … 1,000,000; nil means 100 for each worker allowed, at least 100.
     public var queueLengthMaxSetting: Int?
-    /// Body of a request, and of an answer that is not streamed; nil means 6 MiB for `lambda` (AWS Lambda's limit for
-    /// synchronous payloads) and 1 GiB for `exec` and `channel`, which stream. 1 B … 64 GiB.
+    /// Body of a request, and of an answer that is not streamed; nil means 6 MiB for `lambda` and `lambda-api` (AWS Lambda's
+    /// limit for synchronous payloads) and 1 GiB for `exec` and `channel`, which stream. 1 B … 64 GiB.
     public var bodyMaxSetting: ByteCount?
     /// How long an idle worker stays. 1 s … 24 h; nil: learned from how long callers stay away, 10 s … 10 min.
     public var idleTimeout: Duration?
@@ -135,7 +146,7 @@ public struct FunctionSettings: Hashable, Sendable {
     public var bodyMax: ByteCount {
         if let bodyMaxSetting { return bodyMaxSetting }
         switch contract {
-        case .lambda: return .mebibytes(6)
+        case .lambda, .lambdaAPI: return .mebibytes(6)
         // Qinling was seen to pass results of 1 MiB and knew no limit.
         case .qinling: return .mebibytes(8)
         case .exec, .channel: return .mebibytes(1 << 10)
@@ -259,6 +270,13 @@ extension FunctionSettings {
                 throw SettingError(
                     key: "handler",
                     reason: "must be the path of a program inside the package, such as bootstrap, not '\(handler)'")
+            }
+        case .provided:
+            guard handler.unicodeScalars.allSatisfy({ $0.value > 0x20 && $0.value != 0x7f }) else {
+                throw SettingError(
+                    key: "handler",
+                    reason: "must be visible characters without blanks, such as function.handler: the program is told "
+                        + "it as _HANDLER")
             }
         }
     }

@@ -12,6 +12,7 @@ internal import Launcher
 internal import Logging
 internal import Model
 internal import QinlingAPI
+internal import RuntimeAPI
 internal import Scheduler
 internal import Store
 internal import WorkerPool
@@ -80,7 +81,7 @@ final class House {
             host: Host(
                 cores: ProcessInfo.processInfo.activeProcessorCount,
                 memoryMax: options.memoryBudget ?? HostMemory.budget),
-            source: workers.source,
+            source: RuntimeAPIWorkers(loop: loop, inner: workers.source, pythonPath: options.pythonPath).source,
             isolation: isolation, random: SystemRandom(), recorder: Promising.recorder(store, log))
         let unpacker = SandboxedUnpacker(loop: loop, launcher: launchers.byLevel[isolation]!, level: isolation)
         scheduler = Scheduling.make(store: store, engine: engine, loop: loop, log: log)

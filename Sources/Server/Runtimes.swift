@@ -7,7 +7,10 @@ internal import Model
 enum Runtimes {
     /// The runtimes and, for those that can't be used, why.
     static func find(pythonPath: String) -> [RuntimeFacts] {
-        [python(at: pythonPath), RuntimeFacts(name: .exec, program: nil, version: nil, reason: nil)]
+        [
+            python(at: pythonPath), RuntimeFacts(name: .exec, program: nil, version: nil, reason: nil),
+            RuntimeFacts(name: .provided, program: nil, version: nil, reason: nil),
+        ]
     }
 
     /// The version is read off the program's real name (`python3.11`): the server starts no processes to ask.

@@ -20,6 +20,8 @@ struct FrameHeader: Hashable, Sendable {
     static let lastFlag: UInt8 = 1
     /// The text was written to standard error.
     static let errorStreamFlag: UInt8 = 2
+    /// The text is one record, however many lines it has.
+    static let recordFlag: UInt8 = 4
 
     var length: Int
     var type: FrameType

@@ -58,10 +58,11 @@ public final class LaunchedWorkers {
         }
         lastWorker += 1
         let order = WorkerOrder(
-            worker: WorkerID(lastWorker), runtime: settings.runtime, package: request.version.package,
+            worker: WorkerID(lastWorker), runtime: Self.program(of: settings), package: request.version.package,
             level: request.isolation, memory: settings.memory,
             limits: Self.limits(of: settings, at: request.isolation, launcher.abilities),
-            egress: Self.egress(of: settings))
+            egress: Self.egress(of: settings),
+            hasRuntimeAPI: Self.hasOwnNetwork(settings, at: request.isolation))
         var running: LaunchedWorker?
         var closeDoor: (() -> Void)?
         launcher.start(
@@ -74,6 +75,7 @@ public final class LaunchedWorkers {
                     if settings.exportsSecrets { environment += opened.map { ($0.name.text, $0.value.text) } }
                     running = LaunchedWorker(
                         process, loop: loop, events: events, mayFreeze: request.isolation != .process,
+                        needsChannel: settings.contract != .lambdaAPI,
                         environment: environment)
                 case .failure(let error): events.failed(error.description)
                 }
@@ -128,6 +130,16 @@ public final class LaunchedWorkers {
         return limits
     }
 
+    /// What the launcher starts: whoever speaks the Runtime API is a program, in whatever language.
+    private static func program(of settings: FunctionSettings) -> RuntimeName {
+        settings.contract == .lambdaAPI ? .provided : settings.runtime
+    }
+
+    /// Whether the Runtime API can be served in the worker's own network, where nobody else can reach it.
+    private static func hasOwnNetwork(_ settings: FunctionSettings, at level: IsolationLevel) -> Bool {
+        settings.contract == .lambdaAPI && level == .sealed && settings.egress != .open
+    }
+
     private static func egress(of settings: FunctionSettings) -> EgressKind {
         switch settings.egress {
         case .none: .none
@@ -147,15 +159,19 @@ private final class LaunchedWorker {
     private var output: StreamSocket?
     private var report: ExitReport?
     private var isOver = false
+    private let needsChannel: Bool
 
-    /// - Parameter mayFreeze: whether it may be stopped while it is idle.
+    /// - Parameters:
+    ///   - mayFreeze: whether it may be stopped while it is idle.
+    ///   - needsChannel: whether it can't be reached any more when it has closed its channel.
     init(
-        _ process: WorkerProcess, loop: Loop, events: WorkerEvents, mayFreeze: Bool,
+        _ process: WorkerProcess, loop: Loop, events: WorkerEvents, mayFreeze: Bool, needsChannel: Bool,
         environment: [(name: String, value: String)]
     ) {
         self.process = process
         self.loop = loop
         self.events = events
+        self.needsChannel = needsChannel
         do throws(LoopError) {
             channel = try StreamSocket(loop: loop, descriptor: process.channel)
             output = try StreamSocket(loop: loop, descriptor: process.output)
@@ -179,25 +195,31 @@ private final class LaunchedWorker {
                 terminate: { process.kill(signal: SIGTERM) },
                 kill: { process.kill() }, close: { [self] in closeChannel() },
                 freeze: { if mayFreeze { process.freeze() } }, thaw: { if mayFreeze { process.thaw() } },
-                environment: environment))
+                environment: environment, pid: process.pid, runtimeAPIListener: process.runtimeAPIListener))
     }
 
     /// Reads the pipe past libuv, which would get to it only later in this turn. One system call when it is empty.
     private func readOutput() {
-        guard output != nil else { return }
+        if output != nil { Self.read(process.output, events.printed) }
+        // What such a worker writes there is its log too.
+        if channel != nil, !needsChannel { Self.read(process.channel, events.received) }
+    }
+
+    private static func read(_ descriptor: Int32, _ deliver: (borrowing Span<UInt8>) -> Void) {
         withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 4096) { buffer in
             while true {
-                let count = read(process.output, buffer.baseAddress, buffer.count)
+                let count = Glibc.read(descriptor, buffer.baseAddress, buffer.count)
                 guard count > 0 else { return }
-                events.printed(UnsafeBufferPointer(rebasing: buffer[..<count]).span)
+                deliver(UnsafeBufferPointer(rebasing: buffer[..<count]).span)
             }
         }
     }
 
-    /// A worker that closed its channel can't be reached any more, whatever else it does.
+    /// A worker that closed its channel can't be reached any more, whatever else it does; unless it is spoken to by
+    /// other means.
     private func channelEnded() {
         closeChannel()
-        if report == nil { process.kill() }
+        if report == nil, needsChannel { process.kill() }
         finish()
     }
 

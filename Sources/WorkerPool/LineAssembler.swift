@@ -3,10 +3,13 @@
 internal import Model
 
 /// Cuts a stream of bytes into lines without their ends. A line longer than ``LogLine/textLengthMax`` becomes several.
-struct LineAssembler {
+public struct LineAssembler {
     private var rest: [UInt8] = []
 
-    mutating func append(_ bytes: borrowing Span<UInt8>, _ deliver: (borrowing Span<UInt8>) -> Void) {
+    public init() {}
+
+    /// Delivers each line that `bytes` complete.
+    public mutating func append(_ bytes: borrowing Span<UInt8>, _ deliver: (borrowing Span<UInt8>) -> Void) {
         var start = 0
         while start < bytes.count {
             let limit = min(bytes.count, start + LogLine.textLengthMax - rest.count)
@@ -22,7 +25,7 @@ struct LineAssembler {
     }
 
     /// Delivers an unfinished last line.
-    mutating func finish(_ deliver: (borrowing Span<UInt8>) -> Void) {
+    public mutating func finish(_ deliver: (borrowing Span<UInt8>) -> Void) {
         guard !rest.isEmpty else { return }
         deliver(rest.span)
         rest.removeAll(keepingCapacity: true)

@@ -289,7 +289,11 @@ final class Worker {
             if header.request != 0, let call = call(header.request), call.run.nonce != header.nonce {
                 throw .wrongNonce(header.request)
             }
-            logLines(of: body, stream, header.request)
+            if header.flags & FrameHeader.recordFlag != 0 {
+                log(body, stream, header.request)
+            } else {
+                logLines(of: body, stream, header.request)
+            }
         case .head, .chunk, .end, .credit:
             try handleAnswer(header, body)
         case .setup, .request, .body, .cancel, .drain:

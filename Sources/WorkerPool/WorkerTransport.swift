@@ -53,13 +53,20 @@ public struct WorkerTransport {
     /// Variables that the worker's place asks for, beside those of the function.
     public let environment: [(name: String, value: String)]
     public let thaw: () -> Void
+    /// The worker's process; 0 for a simulated one.
+    public let pid: Int32
+    /// A listener inside the worker's network for AWS Lambda's Runtime API; belongs to whoever got this. nil: none was
+    /// made, because the worker has no network of its own, or speaks the worker channel.
+    public let runtimeAPIListener: Int32?
 
     public init(
         send: @escaping (borrowing Span<UInt8>) -> Void, readPrinted: @escaping () -> Void,
         terminate: @escaping () -> Void, kill: @escaping () -> Void, close: @escaping () -> Void,
         freeze: @escaping () -> Void = {}, thaw: @escaping () -> Void = {},
-        environment: [(name: String, value: String)] = []
+        environment: [(name: String, value: String)] = [], pid: Int32 = 0, runtimeAPIListener: Int32? = nil
     ) {
+        self.pid = pid
+        self.runtimeAPIListener = runtimeAPIListener
         self.send = send
         self.readPrinted = readPrinted
         self.terminate = terminate

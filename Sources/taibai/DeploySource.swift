@@ -106,7 +106,7 @@ struct SourceGuess {
         var added: [(name: String, value: String)] = []
         if given.name == nil { added.append(("name", try Self.functionName(base))) }
         if given.runtime == nil { added.append(("runtime", runtime)) }
-        if given.handler == nil {
+        if given.handler == nil, runtime != RuntimeName.provided.rawValue {
             let isModule = runtime == RuntimeName.python3.rawValue
             if isModule, !base.allSatisfy({ $0.isLetter || $0.isNumber || $0 == "_" }) || base.first?.isNumber != false
             {

@@ -21,7 +21,10 @@ struct New: ParsableCommand {
     var name: FunctionName
 
     @Option(
-        help: "python3: a handler(event, context). exec: any program, one process a request.",
+        help: """
+            python3: a handler(event, context). exec: any program, one process a request. provided: a bootstrap that \
+            pulls from AWS Lambda's Runtime API.
+            """,
         completion: .list(RuntimeName.allCases.map(\.rawValue)), transform: Self.runtime)
     var runtime = RuntimeName.python3
 

@@ -72,6 +72,26 @@ enum NewTemplate {
 
                     """#,
                 isExecutable: true)
+        case .provided:
+            File(
+                name: RuntimeName.bootstrap,
+                text: #"""
+                    #!/usr/bin/env bash
+                    # \#(name): a function for Taibai, and for AWS Lambda's provided runtimes. It asks for events and
+                    # answers each; what it prints is logged. Over HTTP the input is in the event's "body".
+                    set -euo pipefail
+
+                    api="http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation"
+                    headers=$(mktemp)
+                    while true; do
+                        event=$(curl -sS -D "$headers" "$api/next")
+                        id=$(sed -n 's/^lambda-runtime-aws-request-id: *\([0-9a-f-]*\).*/\1/Ip' "$headers")
+                        echo "got ${#event} bytes" # lands in: taibai logs \#(name)
+                        curl -sS -o /dev/null -d "{\"message\": \"Hello!\"}" "$api/$id/response"
+                    done
+
+                    """#,
+                isExecutable: true)
         }
     }
 

@@ -25,6 +25,9 @@ private struct Allowance {
             foundation: true),
         "Launcher": Allowance(rooms: ["Model", "EventLoop", "CLauncher", "RuntimeFiles"]),
         "Manifest": Allowance(rooms: ["Model"], packages: ["Yams"], foundation: true),
+        "LambdaPayload": Allowance(rooms: ["Model"], system: false),
+        "RuntimeAPI": Allowance(
+            rooms: ["Model", "EventLoop", "HTTP", "LambdaPayload", "Launcher", "WorkerPool"]),
         "Egress": Allowance(rooms: ["Model", "EventLoop", "HTTP"]),
         "WorkerPool": Allowance(
             rooms: ["Model", "EventLoop", "Autoscaler", "Launcher"], packages: ["DequeModule"]),
@@ -44,7 +47,7 @@ private struct Allowance {
         "Server": Allowance(
             rooms: [
                 "Model", "EventLoop", "HTTP", "Autoscaler", "Store", "Launcher", "Egress", "Manifest", "WorkerPool",
-                "Dispatcher", "Gateway", "Scheduler", "ControlAPI", "QinlingAPI", "RuntimeFiles",
+                "RuntimeAPI", "Dispatcher", "Gateway", "Scheduler", "ControlAPI", "QinlingAPI", "RuntimeFiles",
             ], packages: ["Logging"], foundation: true),
         "taibai": Allowance(
             rooms: ["Model", "Server", "Client", "Manifest"], packages: ["ArgumentParser"], foundation: true),

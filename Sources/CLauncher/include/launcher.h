@@ -14,7 +14,7 @@
 #define TAIBAI_UNPACKER_NAME "taibai-unpacker"
 
 enum {
-    TAIBAI_LAUNCHER_PROTOCOL = 2,
+    TAIBAI_LAUNCHER_PROTOCOL = 3,
     // Workers that can exist at once: four for each of a thousand functions.
     TAIBAI_WORKERS_MAX = 4096,
     // Descriptors that may come with one message.
@@ -24,7 +24,7 @@ enum {
 
 // Kinds of requests, server to launcher.
 enum {
-    // worker, runtime, package, level, egress, limits; descriptors: the worker's end of the channel, the write end of
+    // worker, runtime, package, level, egress, runtime_api, limits; descriptors: the worker's end of the channel, the write end of
     // its output pipe, and, if it is given secrets, a memory file of them (see TAIBAI_SECRET_HEADER). For the runtime
     // unpack, without a package: the archive and the folder to unpack into. Answered by started or failed.
     TAIBAI_START_WORKER = 1,
@@ -44,8 +44,8 @@ enum {
     // The launcher works: levels, protocol (in `status`), groups, facts, and for levels it can't give the first step
     // that failed. Always the first event.
     TAIBAI_READY = 1,
-    // worker, pid; descriptors: the pidfd, and with egress proxy the listener in the worker's network. Every step that
-    // shuts the worker in has succeeded.
+    // worker, pid; descriptors: the pidfd, then the listeners in the worker's network that were asked for: of the egress
+    // proxy, of the Runtime API. Every step that shuts the worker in has succeeded.
     TAIBAI_STARTED = 2,
     // worker, step, error: there is no such worker, and nothing is left of the attempt.
     TAIBAI_FAILED = 3,
@@ -94,6 +94,9 @@ enum { TAIBAI_EGRESS_NONE = 0, TAIBAI_EGRESS_PROXY = 1, TAIBAI_EGRESS_OPEN = 2 }
 
 // The port on 127.0.0.1 inside each sealed worker's network at which the egress proxy answers.
 enum { TAIBAI_PROXY_PORT = 3128 };
+
+// The port there of AWS Lambda's Runtime API: the one it has on AWS.
+enum { TAIBAI_RUNTIME_API_PORT = 9001 };
 
 // Where a worker of level guarded keeps files of a while, in a folder named by its number: TMPDIR for its function.
 // The number is the launcher's pid.
@@ -161,7 +164,9 @@ struct taibai_request {
     uint8_t package[TAIBAI_DIGEST_SIZE];
     struct taibai_limits limits;
     uint32_t egress;
-    uint32_t reserved[7];
+    // 1: the server serves the Runtime API in the worker's network. Only at level sealed, where it has one of its own.
+    uint32_t runtime_api;
+    uint32_t reserved[6];
 };
 
 struct taibai_event {

@@ -11,13 +11,14 @@ extension PackageStore {
     public func checkHandler(of settings: FunctionSettings, in digest: PackageDigest) throws(Problem) {
         let code = codeFolder(of: digest)
         switch settings.runtime {
-        case .exec:
-            let path = code + "/" + settings.handler
-            guard access(path, F_OK) == 0 else { throw missing(settings.handler, settings, in: code) }
+        case .exec, .provided:
+            let program = Self.fileName(for: settings)
+            let path = code + "/" + program
+            guard access(path, F_OK) == 0 else { throw missing(program, settings, in: code) }
             var status = stat()
             guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_mode & 0o111 != 0 else {
                 throw Problem(
-                    .handlerNotLoadable, "'\(settings.handler)' is no executable file: run `chmod +x` and pack again")
+                    .handlerNotLoadable, "'\(program)' is no executable file: run `chmod +x` and pack again")
             }
         case .python3:
             // Of a.b.handler only the first name is looked for: a package may change its own search path.

@@ -167,10 +167,11 @@ public final class PackageStore: Sendable {
     }
 
     /// The name one file has to have for these settings to find it: `main.py` for the handler `main.handler`, and the
-    /// program itself for runtime exec.
+    /// program itself for the runtimes exec and provided.
     public static func fileName(for settings: FunctionSettings) -> String {
         switch settings.runtime {
         case .exec: settings.handler
+        case .provided: RuntimeName.bootstrap
         case .python3: settings.handler.split(separator: ".").dropLast().joined(separator: "/") + ".py"
         }
     }
