@@ -130,7 +130,7 @@ let package = Package(
         tests("ClientTests", ["Client", "taibai", "Model"]),
         tests("SimulationTests", ["EngineSupport", "Dispatcher", "WorkerPool", "Autoscaler", "Model", "EventLoop"]),
         tests("StyleTests", []),
-        tests("EndToEndTests", ["Client", "Model", "ServerSupport"], exclude: ["qinling"]),
+        tests("EndToEndTests", ["Client", "Model", "ServerSupport"], exclude: ["qinling", "lambda"]),
         tests("HostileTests", ["Client", "Model", "ServerSupport"], exclude: ["functions", "without-namespaces.py"]),
     ]
 )

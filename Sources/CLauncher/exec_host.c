@@ -1,6 +1,7 @@
 // The exec host: the worker of the runtime exec. It runs one program for each request (Runtime/exec/README.md) and is
 // entered in the launcher's child without an exec, so that it shares the launcher's memory. One thread, one loop.
-// With the contracts channel and lambda-api it becomes the function's program instead, which is the worker from then on.
+// With the contracts channel and lambda-api it becomes the function's program instead, which is the worker from then
+// on.
 
 #include <errno.h>
 #include <fcntl.h>

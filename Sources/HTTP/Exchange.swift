@@ -52,8 +52,8 @@ public final class Exchange {
     /// Sends `100 Continue` to a client that waits for it. A request without a body ends at once. Idempotent.
     public func acceptBody() { connection?.acceptBody() }
 
-    /// The value of the first trailer field of this name, which is given in lower case. Only once the body has ended, and
-    /// where ``HTTPLimits/keepsTrailers`` is set. O(trailers).
+    /// The value of the first trailer field of this name, which is given in lower case. Only once the body has ended,
+    /// and where ``HTTPLimits/keepsTrailers`` is set. O(trailers).
     public func trailer(_ name: String) -> String? {
         for line in trailers.split(separator: Byte.lineFeed) {
             guard let colon = line.firstIndex(of: Byte.colon) else { continue }

@@ -6,7 +6,7 @@
 //                                                 └─ CR ─▶ headEnd ─ LF ─▶ done
 // Source: RFC 9112 §2.2, §3, §5.
 
-/// A part of a head. 32 bits are enough for the longest head, which ``RequestParser`` sees to, and smaller than a range.
+/// A part of a head. 32 bits are enough for the longest head, which ``RequestParser`` sees to, and half of a range.
 struct Part: Sendable {
     private let start, end: UInt32
 

@@ -1,5 +1,5 @@
-// From what a function returned to an answer over HTTP, the way AWS infers it, as Runtime/python3/payload.py does it for
-// the workers of python3. Pure functions.
+// From what a function returned to an answer over HTTP, the way AWS infers it, as Runtime/python3/payload.py does it
+// for the workers of python3. Pure functions.
 
 /// Why what a function returned is no answer; the words are those of AWS Lambda's runtimes.
 public struct MarshalFault: Error, Equatable, Sendable, CustomStringConvertible {

@@ -61,8 +61,8 @@ public enum WorkerLifetime: String, Sendable, CaseIterable {
 public struct FunctionSettings: Hashable, Sendable {
     public var name: FunctionName
     public var runtime: RuntimeName
-    /// python3: `module.function`; exec: the path of the program inside the package; provided: what the program is told
-    /// as `_HANDLER`.
+    /// python3: `module.function`; exec: the path of the program inside the package; provided: what the program is
+    /// told as `_HANDLER`.
     public var handler: String
     public var contract: Contract
     /// Memory a worker may use. 16 MiB … 64 GiB, default 128 MiB.
@@ -77,8 +77,8 @@ public struct FunctionSettings: Hashable, Sendable {
     public var workersMax: Int
     /// Executions that may wait for a worker. 1 … 1,000,000; nil means 100 for each worker allowed, at least 100.
     public var queueLengthMaxSetting: Int?
-    /// Body of a request, and of an answer that is not streamed; nil means 6 MiB for `lambda` and `lambda-api` (AWS Lambda's
-    /// limit for synchronous payloads) and 1 GiB for `exec` and `channel`, which stream. 1 B … 64 GiB.
+    /// Body of a request, and of an answer that is not streamed; nil means 6 MiB for `lambda` and `lambda-api` (AWS
+    /// Lambda's limit for synchronous payloads) and 1 GiB for `exec` and `channel`, which stream. 1 B … 64 GiB.
     public var bodyMaxSetting: ByteCount?
     /// How long an idle worker stays. 1 s … 24 h; nil: learned from how long callers stay away, 10 s … 10 min.
     public var idleTimeout: Duration?

@@ -75,7 +75,8 @@ struct PeerCheck {
         var children: [Int32] = []
         forEachName(in: "/proc/\(pid)/task", most: processesMax) { thread in
             guard let list = read("/proc/\(pid)/task/\(thread)/children") else { return }
-            children += list.split(separator: UInt8(ascii: " ")).compactMap { Int32(String(decoding: $0, as: UTF8.self)) }
+            let pids = list.split(separator: UInt8(ascii: " ")).map { String(decoding: $0, as: UTF8.self) }
+            children += pids.compactMap { Int32($0) }
         }
         return children
     }

@@ -15,8 +15,8 @@ final class RuntimeAPIWorker {
     /// each call. A connection costs at most its head, see ``limits``.
     private static let connectionsSpare = 32
 
-    /// Programs wait, work and stream as long as they like: their time is the pool's matter. Heads are as long as clients
-    /// make them: reports of errors carry up to 1 MiB in one field, and as much in trailers.
+    /// Programs wait, work and stream as long as they like: their time is the pool's matter. Heads are as long as
+    /// clients make them: reports of errors carry up to 1 MiB in one field, and as much in trailers.
     private static let limits: HTTPLimits = {
         let unlimited = Duration.seconds(365 * 86_400)
         var limits = HTTPLimits()
@@ -46,6 +46,10 @@ final class RuntimeAPIWorker {
     private var channel = ChannelStart()
     private var records = LogRecords()
     private var printed = LineAssembler()
+    /// Frames for the pool, which must have taken one before it gets the next: it may answer at once with what makes us
+    /// say more.
+    private var untold: [[UInt8]] = []
+    private var isTelling = false
     private var isOver = false
 
     init(loop: Loop, _ request: WorkerRequest, _ events: WorkerEvents, pythonPath: String) {
@@ -141,10 +145,21 @@ final class RuntimeAPIWorker {
 
     private func received(_ bytes: borrowing Span<UInt8>) {
         channel.take(bytes) { frames in
-            events.received(frames)
+            tell(frames.withUnsafeBufferPointer { Array($0) })
         } records: { text in
             records.append(text) { log($0) }
         }
+    }
+
+    private func tell(_ frames: [UInt8]) {
+        untold.append(frames)
+        guard !isTelling else { return }
+        isTelling = true
+        while !untold.isEmpty {
+            let next = untold.removeFirst()
+            events.received(next.span)
+        }
+        isTelling = false
     }
 
     private func log(_ text: borrowing Span<UInt8>) {
@@ -152,7 +167,7 @@ final class RuntimeAPIWorker {
         var frames = WorkerFrameWriter()
         let (number, nonce) = conversation.current ?? (0, 0)
         frames.log(number, nonce: nonce, isError: false, text)
-        events.received(frames.bytes.span)
+        tell(frames.bytes)
     }
 
     // The program.
@@ -190,8 +205,8 @@ final class RuntimeAPIWorker {
         transport?.readPrinted()
         var failure: FunctionError?
         if let exchange = calls[call], let type = exchange.trailer("lambda-runtime-function-error-type") {
-            let report = exchange.trailer("lambda-runtime-function-error-body").flatMap { Base64.decode(Array($0.utf8)) }
-            failure = ErrorPayload.read(report ?? [], type: String(type.prefix(256)))
+            let report = exchange.trailer("lambda-runtime-function-error-body") ?? ""
+            failure = ErrorPayload.read(Base64.decode(Array(report.utf8)) ?? [], type: String(type.prefix(256)))
         }
         perform(conversation.bodyEnded(call, failure: failure))
     }
@@ -206,7 +221,7 @@ final class RuntimeAPIWorker {
         for action in actions {
             guard !isOver else { return }
             switch action {
-            case .tell(let frames): events.received(frames.span)
+            case .tell(let frames): tell(frames)
             case .answer(let call, let reply): answer(call, reply)
             case .acceptBody(let call): calls[call]?.acceptBody()
             case .pauseBody(let call): calls[call]?.pauseBody()

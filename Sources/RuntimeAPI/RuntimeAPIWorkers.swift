@@ -1,5 +1,6 @@
-// Workers that pull: programs that speak AWS Lambda's Runtime API, made into what a pool expects. The pool talks frames;
-// RuntimeConversation understands both sides; RuntimeAPIWorker has the sockets. All other workers pass through untouched.
+// Workers that pull: programs that speak AWS Lambda's Runtime API, made into what a pool expects. The pool talks
+// frames; RuntimeConversation understands both sides; RuntimeAPIWorker has the sockets. All other workers pass through
+// untouched.
 
 public import EventLoop
 internal import Model

@@ -196,7 +196,9 @@ extension RuntimeConversation {
     }
 
     private mutating func askedNext(_ call: Int, at now: WallTime) -> [Action] {
-        guard !hasFailed, parked.count + handed.count < facts.concurrency else {
+        // One whose answer is on its way may have been cut off: its client asks for the next then.
+        let working = handed.values.filter { deliveries[$0]?.phase == .handed }.count
+        guard !hasFailed, parked.count + working < facts.concurrency else {
             return [.answer(call: call, .notAllowed)]
         }
         parked.append(call)

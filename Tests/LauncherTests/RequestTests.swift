@@ -93,6 +93,7 @@ private final class RawLauncher {
             ),
             ("an unknown package", TAIBAI_STEP_PACKAGE, { $0.package.0 = 2 }),
             ("a way out that needs a sandbox", TAIBAI_STEP_EGRESS, { $0.egress = UInt32(TAIBAI_EGRESS_PROXY) }),
+            ("the Runtime API without a sandbox", TAIBAI_STEP_EGRESS, { $0.runtime_api = 1 }),
             ("an unknown way out", TAIBAI_STEP_EGRESS, { $0.egress = 3 }),
             ("a size for a /tmp it has not", TAIBAI_STEP_LIMITS, { $0.limits.scratch_bytes = 1 << 20 }),
             ("too many processes", TAIBAI_STEP_LIMITS, { $0.limits.processes = 10_001 }),
@@ -102,7 +103,7 @@ private final class RawLauncher {
             ("a signal", TAIBAI_STEP_REQUEST, { $0.signal = 9 }),
             ("no memory", TAIBAI_STEP_REQUEST, { $0.limits.memory_bytes = 0 }),
             ("all the memory there could be", TAIBAI_STEP_LIMITS, { $0.limits.memory_bytes = .max }),
-            ("a reserved field", TAIBAI_STEP_REQUEST, { $0.reserved.6 = 1 }),
+            ("a reserved field", TAIBAI_STEP_REQUEST, { $0.reserved.5 = 1 }),
             ("a reserved field of the limits", TAIBAI_STEP_REQUEST, { $0.limits.reserved = 1 }),
         ]
         try RawLauncher.with { raw in

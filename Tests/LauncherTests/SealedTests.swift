@@ -289,6 +289,42 @@ extension Capability {
         }
     }
 
+    @Test(arguments: [EgressKind.none, .proxy])
+    func `comes with a listener for the Runtime API in its own network, if one is ordered`(egress: EgressKind) throws {
+        try LauncherRig.with(isSealed: true) { rig in
+            let program = """
+                #!/usr/bin/python3
+                import socket
+                with socket.create_connection(("127.0.0.1", 9001), 10) as connection:
+                    connection.sendall(b"hello")
+                """
+            let package = try rig.package(["bootstrap": program])
+            var outcome: LauncherRig.Outcome?
+            let end = TestWorker.End()
+            rig.launcher.start(
+                WorkerOrder(
+                    worker: WorkerID(1001), runtime: .provided, package: package, level: .sealed,
+                    memory: .mebibytes(64), limits: LauncherRig.sealedLimits, egress: egress, hasRuntimeAPI: true),
+                started: { outcome = $0.map { TestWorker($0, end) } }, exited: { end.report = $0 })
+            rig.run(until: { outcome != nil })
+            let worker = try #require(try outcome?.get())
+            #expect((worker.process.proxyListener == nil) == (egress == .none))
+            if let proxy = worker.process.proxyListener { close(proxy) }
+            let listener = try #require(worker.process.runtimeAPIListener)
+            defer { close(listener) }
+            let setup = worker.channel.encode([("handler", "bootstrap"), ("contract", "lambda-api")])
+            try worker.channel.send(TestFrame(kind: .setup, body: setup))
+            rig.run(until: { end.report != nil })
+
+            #expect(end.report?.ending == .exited(status: 0))
+            let connection = accept(listener, nil, nil)
+            defer { close(connection) }
+            var bytes = [UInt8](repeating: 0, count: 5)
+            #expect(read(connection, &bytes, 5) == 5)
+            #expect(bytes == Array("hello".utf8))
+        }
+    }
+
     /// Each step of the plan in turn is made to fail; debug builds know how.
     @Test(
         arguments: LaunchStep.allCases.filter {

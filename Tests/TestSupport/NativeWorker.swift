@@ -4,12 +4,15 @@ import Foundation
 
 /// What tests deploy as such programs.
 public enum NativeWorker {
-    private static let source = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        .deletingLastPathComponent().appendingPathComponent("Benchmarks/native/worker.c").path
+    private static let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
 
     /// The worker in C that comes with the benchmarks, compiled: it greets a request without a body, and counts the
     /// bytes of one with a body. An error when there is no compiler; see ``Capability/cCompiler``.
-    public static let program = Result<[UInt8], any Error> {
+    public static let program = Result<[UInt8], any Error> { try build("Benchmarks/native/worker.c") }
+
+    /// Compiles a program of one file of this folder's parent, `Tests`, that links to nothing.
+    public static func build(_ source: String) throws -> [UInt8] {
+        let source = tests.appendingPathComponent(source).path
         guard let compiler = Capability.pathOfCCompiler else { throw SupportError("there is no C compiler") }
         return try TemporaryFolder.with { folder in
             let path = folder.path(of: "worker")

@@ -24,9 +24,9 @@ enum {
 
 // Kinds of requests, server to launcher.
 enum {
-    // worker, runtime, package, level, egress, runtime_api, limits; descriptors: the worker's end of the channel, the write end of
-    // its output pipe, and, if it is given secrets, a memory file of them (see TAIBAI_SECRET_HEADER). For the runtime
-    // unpack, without a package: the archive and the folder to unpack into. Answered by started or failed.
+    // worker, runtime, package, level, egress, runtime_api, limits; descriptors: the worker's end of the channel, the
+    // write end of its output pipe, and, if it is given secrets, a memory file of them (see TAIBAI_SECRET_HEADER). For
+    // the runtime unpack, without a package: the archive and the folder to unpack into. Answered by started or failed.
     TAIBAI_START_WORKER = 1,
     // worker, signal: to all of the worker's processes. No answer; a worker that is gone already is no mistake.
     TAIBAI_KILL_WORKER = 2,
@@ -44,8 +44,8 @@ enum {
     // The launcher works: levels, protocol (in `status`), groups, facts, and for levels it can't give the first step
     // that failed. Always the first event.
     TAIBAI_READY = 1,
-    // worker, pid; descriptors: the pidfd, then the listeners in the worker's network that were asked for: of the egress
-    // proxy, of the Runtime API. Every step that shuts the worker in has succeeded.
+    // worker, pid; descriptors: the pidfd, then the listeners in the worker's network that were asked for: of the
+    // egress proxy, of the Runtime API. Every step that shuts the worker in has succeeded.
     TAIBAI_STARTED = 2,
     // worker, step, error: there is no such worker, and nothing is left of the attempt.
     TAIBAI_FAILED = 3,
