@@ -47,7 +47,9 @@ let package = Package(
             name: "RuntimeFiles", path: "Runtime",
             exclude: ["README.md", "up", "install.sh", "packages", "python3/README.md", "exec/README.md"],
             sources: ["RuntimeFiles.swift"],
-            resources: ["zygote", "channel", "payload", "qinling", "worker"].map { .embedInCode("python3/\($0).py") },
+            resources: ["zygote", "channel", "payload", "context", "qinling", "worker"].map {
+                .embedInCode("python3/\($0).py")
+            },
             swiftSettings: strict),
         // Floor 1: nouns and the loop.
         room("Model"),

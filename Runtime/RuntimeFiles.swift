@@ -8,7 +8,8 @@ public enum RuntimeFiles {
     /// What runs inside each python3 worker: for each part its file's name, a line's end, its text and a NUL byte.
     public static var pythonWorker: [UInt8] {
         part("channel.py", PackageResources.channel_py) + part("payload.py", PackageResources.payload_py)
-            + part("qinling.py", PackageResources.qinling_py) + part("worker.py", PackageResources.worker_py)
+            + part("context.py", PackageResources.context_py) + part("qinling.py", PackageResources.qinling_py)
+            + part("worker.py", PackageResources.worker_py)
     }
 
     private static func part(_ name: String, _ text: [UInt8]) -> [UInt8] {

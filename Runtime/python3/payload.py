@@ -7,6 +7,7 @@ import binascii
 import functools
 import json
 import os
+import re
 import sys
 import time
 import traceback
@@ -28,7 +29,9 @@ def describe_error(error, error_type=None, message=None):
     # What leads to the function's code, importlib or asyncio, says nothing about it; what it calls does.
     while stack and stack[0].filename.startswith(LIBRARY):
         del stack[0]
-    trace = traceback.StackSummary.from_list(stack[-FRAMES_MAX:]).format()
+    # Without the marks below parts of a line, which AWS Lambda's runtime has not either.
+    stack = [(entry.filename, entry.lineno, entry.name, entry.line) for entry in stack[-FRAMES_MAX:]]
+    trace = traceback.format_list(stack)
     if isinstance(error, SyntaxError):
         trace += traceback.format_exception_only(type(error), error)[:-1]
     return ErrorText(
@@ -56,8 +59,8 @@ class ErrorText(typing.NamedTuple):
         return U16.pack(len(lines)) + b"".join(encode_field.__wrapped__(name, value) for name, value in lines)
 
     def log(self):
-        text = f"[ERROR] {self.kind}: {self.message}\n"
-        return text + "Traceback (most recent call last):\n" + "".join(self.trace) if self.trace else text
+        what = f"{self.kind}: {self.message}" if self.message else self.kind
+        return f"[ERROR] {what}\nTraceback (most recent call last):\n" + "".join(self.trace)
 
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -170,21 +173,6 @@ def http_event(request, function, has_body):
     return event
 
 
-class Context:
-    """The second argument of a handler. What is the same for all requests is set on the class."""
-
-    client_context = None
-    identity = None
-    body = None
-
-    def __init__(self, request):
-        self.aws_request_id = request.id
-        self.deadline = request.deadline
-
-    def get_remaining_time_in_millis(self):
-        return max(0, self.deadline - time.time_ns() // 1_000_000)
-
-
 # ------------------------------------------------------------------------------------------------- answers
 
 
@@ -199,10 +187,15 @@ class TooLarge(Exception):
     """The answer has more bytes than the function may return without streaming."""
 
 
+DECIMAL = "\0decimal:"
+DECIMAL_TEXT = re.compile(rb'"\\u0000decimal:([-+.0-9A-Za-z]+)\\u0000"')
+
+
 def encode_special(value):
     decimal = sys.modules.get("decimal")
     if decimal and isinstance(value, decimal.Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
+        # A number has all its digits, which only text can carry through the encoder; json_bytes takes it out again.
+        return float("nan") if value.is_nan() else f"{DECIMAL}{value}\0"
     raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
@@ -214,6 +207,11 @@ encode_parts = json.encoder.c_make_encoder and json.encoder.c_make_encoder(
 
 
 def json_bytes(value):
+    text = encoded(value)
+    return DECIMAL_TEXT.sub(rb"\1", text) if "decimal" in sys.modules and b"\\u0000decimal:" in text else text
+
+
+def encoded(value):
     if encode_parts:
         try:
             return "".join(encode_parts(value, 0)).encode("utf-8")
@@ -257,15 +255,22 @@ def http_answer(result):
     """The head of the answer and its body, bytes or an iterator, as AWS infers them from what was returned."""
     if type(result) is str:
         return JSON_HEAD, result.encode("utf-8", "replace")
+    if type(result) is bytes:  # JSON that the function has made itself
+        try:
+            inferred = json.loads(result)
+        except ValueError as error:
+            raise MarshalError(f"Unable to marshal response: what the function returned is no JSON: {error}") from None
+        is_answer = type(inferred) is str or isinstance(inferred, dict) and "statusCode" in inferred
+        return http_answer(inferred) if is_answer else (JSON_HEAD, result)
     if not isinstance(result, dict) or "statusCode" not in result:
         return (STREAM_HEAD, result) if is_stream(result) else (JSON_HEAD, json_bytes(result))
     status = result["statusCode"]
-    if type(status) is not int or not 200 <= status <= 599:
+    if not isinstance(status, int) or status is True or not 200 <= status <= 599:  # an HTTPStatus is one too
         raise MarshalError(f"Unable to marshal response: statusCode must be a whole number from 200 to 599, "
                            f"not {status!r}")
     body = result.get("body")
     streams = is_stream(body)
-    head = answer_head(status, answer_fields(result.get("headers") or {}, result.get("cookies") or [], streams))
+    head = answer_head(int(status), answer_fields(result.get("headers") or {}, result.get("cookies") or [], streams))
     return head, body if streams else answer_body(body, result.get("isBase64Encoded"))
 
 

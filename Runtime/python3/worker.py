@@ -25,9 +25,10 @@ from taibai_channel import (
     HELLO, INIT_FAILED, LAST, PROTOCOL, RAISED, READY, REQUEST, REQUEST_HEAD, SETUP, STANDARD_ERROR, U16, U32,
     UNKNOWN, WINDOW, Channel, LogFormatter, LogStream, ProtocolError, encode_field, frame, read_fields,
     read_request_fields)
+from taibai_context import Context
 from taibai_payload import (
-    JSON_HEAD, STREAM_HEAD, Context, MarshalError, TooLarge, answer_head, describe_error, http_answer,
-    http_event, is_stream, json_bytes, with_length)
+    JSON_HEAD, STREAM_HEAD, MarshalError, TooLarge, answer_head, describe_error, http_answer, http_event, is_stream,
+    json_bytes, with_length)
 from taibai_qinling import answer_qinling
 
 # Of a thread. The system's 8 MiB would count in full against the worker's memory, touched or not.
@@ -325,10 +326,9 @@ class Worker:
             result = self.run_async(result)
         if is_http:
             head, body = http_answer(result)
-        elif is_stream(result):
-            head, body = STREAM_HEAD, result
         else:
-            head, body = JSON_HEAD, json_bytes(result)
+            is_raw = type(result) is bytes or is_stream(result)
+            head, body = (STREAM_HEAD, result) if is_raw else (JSON_HEAD, json_bytes(result))
         if type(body) is not bytes:
             self.send_stream(request, head, body)
         elif len(body) > self.body_max:
@@ -501,7 +501,7 @@ def set_environment(setup, code):
     Context.function_name = function
     Context.function_version = version
     Context.memory_limit_in_mb = memory
-    Context.invoked_function_arn = f"arn:aws:lambda:local:000000000000:function:{function}:{version}"
+    Context.function_arn = f"arn:aws:lambda:local:000000000000:function:{function}:{version}"
     Context.log_group_name = variables["AWS_LAMBDA_LOG_GROUP_NAME"]
     Context.log_stream_name = variables["AWS_LAMBDA_LOG_STREAM_NAME"]
 
@@ -548,7 +548,7 @@ def load_handler(handler, code):
         raise InitError(error) from None
     found = getattr(module, name, None)
     if not callable(found):
-        what = "is missing in" if found is None else "is not a function of"
+        what = "missing on" if found is None else "is not a function of"
         raise InitError(None, "Runtime.HandlerNotFound", f"Handler '{name}' {what} module '{module_name}'")
     return found
 

@@ -36,9 +36,10 @@ struct SettingsDraft {
 
     /// - Throws: ``ManifestError`` for the first setting, in the order of the keys, that is missing or wrong.
     func settings() throws(ManifestError) -> FunctionSettings {
+        let name = try name()
         let runtime: RuntimeName = try required(.runtime, Self.word)
         var settings = FunctionSettings(
-            name: try name(), runtime: runtime, handler: try handler(of: runtime))
+            name: name, runtime: runtime, handler: try handler(of: runtime))
         try set(.contract, \.contract, of: &settings, Self.word)
         try set(.memory, \.memory, of: &settings) { ByteCount($0) }
         try set(.timeout, \.timeout, of: &settings, DurationText.parse)

@@ -164,7 +164,7 @@ extension EndToEnd {
                 says: ["error: handler-not-loadable: ", "main.py\", line 1", "expected ':'"]),
             Refusal(
                 code: "def other(event, context):\n    pass\n",
-                says: ["Handler 'handler' is missing in module 'main'"]),
+                says: ["Handler 'handler' missing on module 'main'"]),
             Refusal(
                 settings: "name: hello\nruntime: exec\nhandler: bootstrap\n",
                 says: ["error: ", "bootstrap"]),

@@ -21,7 +21,7 @@ import Testing
                 "return", "main.handler", "Runtime.UserCodeSyntaxError",
                 "Syntax error in module 'main': 'return' outside function (main.py, line 1)"
             ),
-            ("x = 1", "main.handler", "Runtime.HandlerNotFound", "Handler 'handler' is missing in module 'main'"),
+            ("x = 1", "main.handler", "Runtime.HandlerNotFound", "Handler 'handler' missing on module 'main'"),
             (
                 "handler = 1", "main.handler", "Runtime.HandlerNotFound",
                 "Handler 'handler' is not a function of module 'main'"
@@ -426,7 +426,7 @@ import Testing
         try LauncherRig.with { rig in
             let package = try rig.package(["main.py": "def handler(e, c): return 1", "handler": "cat"])
             for (what, bytes) in nonsense {
-                for runtime in RuntimeName.allCases {
+                for runtime in [RuntimeName.python3, .exec] {
                     let worker = try rig.start(runtime, in: package)
                     let setup = WorkerSetup(contract: runtime == .exec ? "exec" : "lambda")
                     try worker.channel.load(runtime == .exec ? "handler" : "main.handler", setup)

@@ -162,7 +162,7 @@ private func refusal(_ text: String, sourceLocation: SourceLocation = #_sourceLo
         ("secrets: {A: x}", "4:10: secrets: expected a list of secrets' names, such as [DB_PASSWORD], not a mapping"),
         ("secretEnv: 1", "4:12: secretEnv: expected true or false, not '1'"),
         ("secrets: [A]\nsecretEnv: true\nenv: {A: x}", "5:12: secretEnv: the variable A is also in env"),
-        ("contract: exec", "4:11: contract: runtime python3 speaks lambda, qinling, not exec"),
+        ("contract: exec", "4:11: contract: runtime python3 speaks lambda, lambda-api, qinling, not exec"),
         ("contract: lamda", "did you mean 'lambda'?"),
         ("showErrors: yes", "4:13: showErrors: expected true or false, not 'yes'"),
         ("env: LEVEL=debug", "4:6: env: expected a mapping of names to values, such as LEVEL: debug"),
@@ -190,7 +190,7 @@ private func refusal(_ text: String, sourceLocation: SourceLocation = #_sourceLo
         ("name: Hello", "1:7: name: character 1 of the name is not allowed"),
         (
             "name: hello\nruntime: python\nhandler: a.b",
-            "2:10: runtime: expected python3 or exec, not 'python'; did you mean"
+            "2:10: runtime: expected python3, exec or provided, not 'python'; did you mean"
         ),
         ("name: hello\nruntime: python3\nhandler: main", "3:10: handler: must be module.function"),
         ("- name: hello", "1:1: expected lines of key: value, such as name: hello"), ("hello", "1:1: expected lines"),
