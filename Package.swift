@@ -45,11 +45,11 @@ let package = Package(
         // What runs inside a worker: Runtime/*, embedded into the one binary.
         .target(
             name: "RuntimeFiles", path: "Runtime",
-            exclude: ["README.md", "up", "install.sh", "packages", "python3/README.md", "exec/README.md"],
+            exclude: ["README.md", "up", "install.sh", "packages", "python3/README.md", "exec/README.md", "node/README.md"],
             sources: ["RuntimeFiles.swift"],
             resources: ["zygote", "channel", "payload", "context", "qinling", "worker"].map {
                 .embedInCode("python3/\($0).py")
-            },
+            } + ["channel", "payload", "worker"].map { .embedInCode("node/\($0).js") },
             swiftSettings: strict),
         // Floor 1: nouns and the loop.
         room("Model"),

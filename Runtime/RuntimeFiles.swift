@@ -12,6 +12,24 @@ public enum RuntimeFiles {
             + part("worker.py", PackageResources.worker_py)
     }
 
+    /// What runs inside each node worker: one script, in which the parts load each other by name.
+    public static var nodeWorker: [UInt8] {
+        let loading = """
+            const load = ((parts, made) => (name) => {
+              if (!made[name]) parts[name](made[name] = { exports: {} });
+              return made[name].exports;
+            })({
+
+            """
+        return Array(loading.utf8) + module("channel", PackageResources.channel_js)
+            + module("payload", PackageResources.payload_js) + Array("}, {});\n(() => {\n".utf8)
+            + PackageResources.worker_js + Array("})();\n".utf8)
+    }
+
+    private static func module(_ name: String, _ text: [UInt8]) -> [UInt8] {
+        Array("\(name)(module) {\n".utf8) + text + Array("},\n".utf8)
+    }
+
     private static func part(_ name: String, _ text: [UInt8]) -> [UInt8] {
         Array("\(name)\n".utf8) + text + [0]
     }

@@ -316,8 +316,9 @@ static void take_field(struct host *h, const struct field *field) {
         if (h->argument_count == ARGUMENTS_MAX) protocol_error("more arguments than a program may have");
         h->arguments[++h->argument_count] = text_of(field);
     } else if (field_is(field, "contract")) {
-        h->is_channel = value_is(field, "channel");
-        h->is_lambda = value_is(field, "lambda-api");
+        // An interpreter with our own program in it speaks the channel, and sees what AWS Lambda's runtimes see.
+        h->is_channel = value_is(field, "channel") || value_is(field, "runtime");
+        h->is_lambda = value_is(field, "lambda-api") || value_is(field, "runtime");
     } else if (field_is(field, "concurrency")) {
         char *number = text_of(field);
         h->concurrency = (unsigned)strtoul(number, NULL, 10);

@@ -122,7 +122,7 @@ extension RuntimeName {
         switch self {
         case .python3: UInt32(TAIBAI_RUNTIME_PYTHON3)
         // Programs that the exec host becomes.
-        case .exec, .provided: UInt32(TAIBAI_RUNTIME_EXEC)
+        case .exec, .provided, .node: UInt32(TAIBAI_RUNTIME_EXEC)
         }
     }
 

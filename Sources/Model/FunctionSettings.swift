@@ -2,7 +2,7 @@
 
 /// How a request is handed to the function's code.
 public enum Contract: String, Sendable, CaseIterable {
-    /// `handler(event, context)` with AWS Lambda's payload format 2.0 (runtime python3).
+    /// `handler(event, context)` with AWS Lambda's payload format 2.0 (runtimes python3 and node).
     case lambda
     /// One process a request: body on standard input, answer on standard output (runtime exec).
     case exec
@@ -20,6 +20,7 @@ public enum RuntimeName: String, Sendable, CaseIterable {
     case exec
     /// The package brings its own: a program `bootstrap`, as AWS Lambda's runtimes `provided.*` have it.
     case provided
+    case node
 
     /// The contract of a function that names none.
     public var defaultContract: Contract {
@@ -27,6 +28,7 @@ public enum RuntimeName: String, Sendable, CaseIterable {
         case .python3: .lambda
         case .exec: .exec
         case .provided: .lambdaAPI
+        case .node: .lambda
         }
     }
     public var contracts: [Contract] {
@@ -34,6 +36,7 @@ public enum RuntimeName: String, Sendable, CaseIterable {
         case .python3: [.lambda, .lambdaAPI, .qinling]
         case .exec: [.exec, .channel]
         case .provided: [.lambdaAPI]
+        case .node: [.lambda]
         }
     }
     /// The handler of a function that names none; nil: it has to.
@@ -61,7 +64,7 @@ public enum WorkerLifetime: String, Sendable, CaseIterable {
 public struct FunctionSettings: Hashable, Sendable {
     public var name: FunctionName
     public var runtime: RuntimeName
-    /// python3: `module.function`; exec: the path of the program inside the package; provided: what the program is
+    /// python3: `module.function`; node: `file.function`; exec: the path of the program inside the package; provided: what the program is
     /// told as `_HANDLER`.
     public var handler: String
     public var contract: Contract
@@ -263,6 +266,16 @@ extension FunctionSettings {
             guard parts.count >= 2, parts.allSatisfy(isIdentifier) else {
                 throw SettingError(
                     key: "handler", reason: "must be module.function, such as main.handler, not '\(handler)'")
+            }
+        case .node:
+            let parts = handler.split(separator: "/", omittingEmptySubsequences: false)
+            let name = parts.last?.split(separator: ".", omittingEmptySubsequences: false) ?? []
+            guard parts.allSatisfy({ !$0.isEmpty && $0 != "." && $0 != ".." }), name.count >= 2,
+                name.allSatisfy({ !$0.isEmpty }), handler.unicodeScalars.allSatisfy({ $0.value > 0x20 })
+            else {
+                throw SettingError(
+                    key: "handler",
+                    reason: "must be file.function without the file's suffix, such as index.handler, not '\(handler)'")
             }
         case .exec:
             let parts = handler.split(separator: "/", omittingEmptySubsequences: false)

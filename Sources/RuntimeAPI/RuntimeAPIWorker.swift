@@ -34,7 +34,7 @@ final class RuntimeAPIWorker {
     private let loop: Loop
     private let request: WorkerRequest
     private let events: WorkerEvents
-    private let pythonPath: String
+    private let interpreters: Interpreters
     private var conversation: RuntimeConversation
     private var transport: WorkerTransport?
     private var listener: Listener?
@@ -52,16 +52,16 @@ final class RuntimeAPIWorker {
     private var isTelling = false
     private var isOver = false
 
-    init(loop: Loop, _ request: WorkerRequest, _ events: WorkerEvents, pythonPath: String) {
+    init(loop: Loop, _ request: WorkerRequest, _ events: WorkerEvents, interpreters: Interpreters) {
         self.loop = loop
         self.request = request
         self.events = events
-        self.pythonPath = pythonPath
+        self.interpreters = interpreters
         let (version, settings) = (request.version, request.version.settings)
         conversation = RuntimeConversation(
             RuntimeConversation.Facts(
                 function: settings.name.text, version: String(version.number.value), handler: settings.handler,
-                functionARN: RuntimeSetup.functionARN(version), bodyMax: settings.bodyMax.bytes,
+                functionARN: ProgramSetup.functionARN(version), bodyMax: settings.bodyMax.bytes,
                 concurrency: settings.concurrency))
     }
 
@@ -136,8 +136,8 @@ final class RuntimeAPIWorker {
     private func sendSetup() {
         guard let transport else { return }
         let port = peers == nil ? Launcher.runtimeAPIPort : listener?.boundPort ?? 0
-        let setup = RuntimeSetup(
-            request.version, environment: transport.environment, port: port, pythonPath: pythonPath)
+        let setup = ProgramSetup(
+            request.version, environment: transport.environment, port: port, interpreters: interpreters)
         transport.send(PoolFrames.setup(setup.fields).span)
     }
 

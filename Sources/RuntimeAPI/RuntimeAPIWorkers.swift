@@ -10,15 +10,15 @@ public import WorkerPool
 public final class RuntimeAPIWorkers {
     private let loop: Loop
     private let inner: WorkerSource
-    private let pythonPath: String
+    private let interpreters: Interpreters
 
     /// - Parameters:
     ///   - inner: starts the processes.
-    ///   - pythonPath: the interpreter for functions of python3 that ask for the Runtime API.
-    public init(loop: Loop, inner: WorkerSource, pythonPath: String) {
+    ///   - interpreters: for functions of python3 that ask for the Runtime API.
+    public init(loop: Loop, inner: WorkerSource, interpreters: Interpreters) {
         self.loop = loop
         self.inner = inner
-        self.pythonPath = pythonPath
+        self.interpreters = interpreters
     }
 
     /// Itself, as pools see it.
@@ -27,7 +27,7 @@ public final class RuntimeAPIWorkers {
         return WorkerSource(
             start: { [self] request, events in
                 guard request.version.settings.contract == .lambdaAPI else { return inner.start(request, events) }
-                RuntimeAPIWorker(loop: loop, request, events, pythonPath: pythonPath).start(from: inner)
+                RuntimeAPIWorker(loop: loop, request, events, interpreters: interpreters).start(from: inner)
             }, limits: inner.limits)
     }
 }

@@ -72,16 +72,17 @@ final class House {
         self.packages = packages
         let vault = try Self.vault(foundations, store)
         self.vault = vault
+        let interpreters = Runtimes.interpreters(pythonPath: options.pythonPath)
         let workers = LaunchedWorkers(
             loop: loop, launchers: launchers.byLevel,
-            secrets: { names throws(Problem) in try vault.values(of: names) },
+            secrets: { names throws(Problem) in try vault.values(of: names) }, interpreters: interpreters,
             openDoor: Self.egress(through: EgressProxy(loop: loop), log))
         engine = Engine(
             catalog: store.catalog, clock: loop.clock, timers: loop.timers,
             host: Host(
                 cores: ProcessInfo.processInfo.activeProcessorCount,
                 memoryMax: options.memoryBudget ?? HostMemory.budget),
-            source: RuntimeAPIWorkers(loop: loop, inner: workers.source, pythonPath: options.pythonPath).source,
+            source: RuntimeAPIWorkers(loop: loop, inner: workers.source, interpreters: interpreters).source,
             isolation: isolation, random: SystemRandom(), recorder: Promising.recorder(store, log))
         let unpacker = SandboxedUnpacker(loop: loop, launcher: launchers.byLevel[isolation]!, level: isolation)
         scheduler = Scheduling.make(store: store, engine: engine, loop: loop, log: log)

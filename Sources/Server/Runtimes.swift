@@ -3,13 +3,32 @@
 internal import ControlAPI
 internal import Foundation
 internal import Model
+internal import RuntimeFiles
+internal import WorkerPool
 
 enum Runtimes {
+    /// Where node is looked for: workers see nothing but what is below /usr.
+    private static let nodePlaces = ["/usr/bin/node", "/usr/local/bin/node", "/usr/bin/nodejs"]
+
+    private static var nodePath: String? { nodePlaces.first { FileManager.default.isExecutableFile(atPath: $0) } }
+
+    /// What workers are started with.
+    static func interpreters(pythonPath: String) -> Interpreters {
+        Interpreters(
+            pythonPath: pythonPath, nodePath: nodePath,
+            nodeWorker: String(decoding: RuntimeFiles.nodeWorker, as: UTF8.self))
+    }
+
+    private static var node: RuntimeFacts {
+        let reason = "node is not in \(nodePlaces[0]): install it (`apt-get install nodejs`)"
+        return RuntimeFacts(name: .node, program: nodePath, version: nil, reason: nodePath == nil ? reason : nil)
+    }
+
     /// The runtimes and, for those that can't be used, why.
     static func find(pythonPath: String) -> [RuntimeFacts] {
         [
             python(at: pythonPath), RuntimeFacts(name: .exec, program: nil, version: nil, reason: nil),
-            RuntimeFacts(name: .provided, program: nil, version: nil, reason: nil),
+            RuntimeFacts(name: .provided, program: nil, version: nil, reason: nil), node,
         ]
     }
 

@@ -19,18 +19,21 @@ public final class LaunchedWorkers {
     private let launchers: [IsolationLevel: Launcher]
     private let secrets: ([SecretName]) throws(Problem) -> [(name: SecretName, value: SecretValue)]
     private let openDoor: EgressOpening
+    private let interpreters: Interpreters
     private var lastWorker: UInt64 = 0
 
     /// - Parameters:
     ///   - launchers: for each level that this server gives the launcher that gives it.
     ///   - secrets: opens secrets by name.
+    ///   - interpreters: for runtimes that the launcher knows as programs only.
     ///   - openDoor: serves a listener in a worker's network, for the targets that the function has named, until what
     ///     it gives back is called; nil when it can't.
     public init(
         loop: Loop, launchers: [IsolationLevel: Launcher],
         secrets: @escaping ([SecretName]) throws(Problem) -> [(name: SecretName, value: SecretValue)],
-        openDoor: @escaping EgressOpening
+        interpreters: Interpreters, openDoor: @escaping EgressOpening
     ) {
+        self.interpreters = interpreters
         self.openDoor = openDoor
         self.loop = loop
         self.launchers = launchers
@@ -76,7 +79,7 @@ public final class LaunchedWorkers {
                     running = LaunchedWorker(
                         process, loop: loop, events: events, mayFreeze: request.isolation != .process,
                         needsChannel: settings.contract != .lambdaAPI,
-                        environment: environment)
+                        environment: environment, start: beginning(of: request.version, environment))
                 case .failure(let error): events.failed(error.description)
                 }
             },
@@ -130,6 +133,15 @@ public final class LaunchedWorkers {
         return limits
     }
 
+    /// What goes before the pool's setup: the exec host is told to become node.
+    private func beginning(
+        of version: FunctionVersion, _ environment: [(name: String, value: String)]
+    ) -> [UInt8] {
+        guard version.settings.runtime == .node else { return [] }
+        let setup = ProgramSetup(version, environment: environment, port: nil, interpreters: interpreters)
+        return PoolFrames.setup(setup.fields)
+    }
+
     /// What the launcher starts: whoever speaks the Runtime API is a program, in whatever language.
     private static func program(of settings: FunctionSettings) -> RuntimeName {
         settings.contract == .lambdaAPI ? .provided : settings.runtime
@@ -163,10 +175,11 @@ private final class LaunchedWorker {
 
     /// - Parameters:
     ///   - mayFreeze: whether it may be stopped while it is idle.
+    ///   - start: bytes that go over the channel before all others.
     ///   - needsChannel: whether it can't be reached any more when it has closed its channel.
     init(
         _ process: WorkerProcess, loop: Loop, events: WorkerEvents, mayFreeze: Bool, needsChannel: Bool,
-        environment: [(name: String, value: String)]
+        environment: [(name: String, value: String)], start: [UInt8]
     ) {
         self.process = process
         self.loop = loop
@@ -189,6 +202,7 @@ private final class LaunchedWorker {
         }
         channel?.startReading()
         output?.startReading()
+        if !start.isEmpty { channel?.send(start.span) }
         events.started(
             WorkerTransport(
                 send: { [self] in channel?.send($0) }, readPrinted: { [self] in readOutput() },

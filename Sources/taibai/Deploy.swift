@@ -87,10 +87,10 @@ struct DeploySettings: ParsableArguments {
     @Option(help: "The function's name.")
     var name: String?
 
-    @Option(help: "python3, exec or provided.", completion: .list(RuntimeName.allCases.map(\.rawValue)))
+    @Option(help: "python3, node, exec or provided.", completion: .list(RuntimeName.allCases.map(\.rawValue)))
     var runtime: String?
 
-    @Option(help: "python3: module.function; exec: the program inside the package.")
+    @Option(help: "python3: module.function; node: file.function; exec: the program inside the package.")
     var handler: String?
 
     @Option(help: "How the handler is called: lambda, lambda-api, exec or channel. (default: what the runtime prefers)")

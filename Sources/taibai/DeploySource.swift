@@ -95,8 +95,9 @@ struct SourceGuess {
         let base = String(dot.map { file[..<$0] } ?? file[...])
         let suffix = String(dot.map { file[$0...] } ?? "")
         let isPython = suffix == ".py"
+        let isNode = [".js", ".mjs", ".cjs"].contains(suffix)
         let runtime =
-            given.runtime ?? (isPython ? RuntimeName.python3.rawValue : nil)
+            given.runtime ?? (isPython ? RuntimeName.python3.rawValue : nil) ?? (isNode ? RuntimeName.node.rawValue : nil)
             ?? (isExecutable || [".sh", ".bash"].contains(suffix) ? RuntimeName.exec.rawValue : nil)
         guard let runtime else {
             throw Failure(
@@ -114,7 +115,8 @@ struct SourceGuess {
                     "invalid-package: Python can't import a module named '\(base)'",
                     hint: "rename the file with letters, digits and '_' only")
             }
-            added.append(("handler", isModule ? "\(base).handler" : file))
+            let isFunction = isModule || runtime == RuntimeName.node.rawValue
+            added.append(("handler", isFunction ? "\(base).handler" : file))
         }
         self.added = added
     }

@@ -22,8 +22,8 @@ struct New: ParsableCommand {
 
     @Option(
         help: """
-            python3: a handler(event, context). exec: any program, one process a request. provided: a bootstrap that \
-            pulls from AWS Lambda's Runtime API.
+            python3, node: a handler(event, context). exec: any program, one process a request. provided: a bootstrap \
+            that pulls from AWS Lambda's Runtime API.
             """,
         completion: .list(RuntimeName.allCases.map(\.rawValue)), transform: Self.runtime)
     var runtime = RuntimeName.python3

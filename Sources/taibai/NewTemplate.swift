@@ -21,11 +21,13 @@ enum NewTemplate {
         ]
     }
 
+    private static let handlers: [RuntimeName: String] = [.python3: "main.handler", .node: "index.handler"]
+
     private static func manifest(_ name: FunctionName, _ runtime: RuntimeName) -> String {
         """
         name: \(name)
         runtime: \(runtime.rawValue)
-        handler: \(runtime == .python3 ? "main.handler" : "bootstrap")
+        handler: \(handlers[runtime] ?? RuntimeName.bootstrap)
         # What else can be set, with what it is when it is not:
         # memory: 128MiB        # of one worker
         # timeout: 30s          # from arrival to the end of the answer
@@ -72,6 +74,22 @@ enum NewTemplate {
 
                     """#,
                 isExecutable: true)
+        case .node:
+            File(
+                name: "index.mjs",
+                text: #"""
+                    // \#(name): a function for Taibai.
+
+                    /** Greets. What is returned becomes the body of the answer, as JSON. */
+                    export async function handler(event, context) {
+                      // Over HTTP the input is the body of the request; from a job it is the event itself.
+                      const data = event.requestContext ? JSON.parse(event.body || '{}') : event;
+                      const name = data.name || 'world';
+                      console.log(`greeting ${name}`); // lands in: taibai logs \#(name)
+                      return { message: `Hello, ${name}!` };
+                    }
+
+                    """#)
         case .provided:
             File(
                 name: RuntimeName.bootstrap,

@@ -20,6 +20,10 @@ extension PackageStore {
                 throw Problem(
                     .handlerNotLoadable, "'\(program)' is no executable file: run `chmod +x` and pack again")
             }
+        case .node:
+            let file = NodeHandler(settings.handler).file
+            let isThere = NodeHandler.suffixes.contains { access("\(code)/\(file)\($0)", F_OK) == 0 }
+            guard isThere else { throw missing(Self.fileName(for: settings), settings, in: code) }
         case .python3:
             // Of a.b.handler only the first name is looked for: a package may change its own search path.
             let module = String(settings.handler.prefix { $0 != "." })
@@ -37,6 +41,18 @@ extension PackageStore {
             .handlerNotLoadable,
             "handler '\(settings.handler)' needs \(file), but the package has \(list): change the handler, or pack so "
                 + "that the file is at the top")
+    }
+}
+
+/// The parts of a handler such as `src/index.handler`.
+struct NodeHandler {
+    static let suffixes = [".js", ".mjs", ".cjs"]
+    /// Without its suffix.
+    let file: String
+
+    init(_ handler: String) {
+        let start = handler.lastIndex(of: "/").map { handler.index(after: $0) } ?? handler.startIndex
+        file = String(handler[..<start] + handler[start...].prefix { $0 != "." })
     }
 }
 

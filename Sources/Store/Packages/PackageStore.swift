@@ -172,6 +172,7 @@ public final class PackageStore: Sendable {
         switch settings.runtime {
         case .exec: settings.handler
         case .provided: RuntimeName.bootstrap
+        case .node: NodeHandler(settings.handler).file + ".js"
         case .python3: settings.handler.split(separator: ".").dropLast().joined(separator: "/") + ".py"
         }
     }
