@@ -45,7 +45,10 @@ let package = Package(
         // What runs inside a worker: Runtime/*, embedded into the one binary.
         .target(
             name: "RuntimeFiles", path: "Runtime",
-            exclude: ["README.md", "up", "install.sh", "packages", "python3/README.md", "exec/README.md", "node/README.md"],
+            exclude: [
+                "README.md", "up", "install.sh", "packages", "python3/README.md", "exec/README.md", "node/README.md",
+                "provided/README.md",
+            ],
             sources: ["RuntimeFiles.swift"],
             resources: ["zygote", "channel", "payload", "context", "qinling", "worker"].map {
                 .embedInCode("python3/\($0).py")

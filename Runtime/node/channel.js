@@ -15,7 +15,7 @@ const KIND = {
   SETUP: 1, REQUEST: 2, BODY: 3, CANCEL: 4, DRAIN: 5, CREDIT: 6,
   HELLO: 17, READY: 18, INIT_FAILED: 19, HEAD: 20, CHUNK: 21, END: 22, LOG: 23,
 };
-const FLAG = { LAST: 1, STANDARD_ERROR: 2 };
+const FLAG = { LAST: 1, STANDARD_ERROR: 2, LEAVING: 8 };
 const OUTCOME = { ANSWERED: 0, RAISED: 1, CANCELLED: 2 };
 
 /** A frame; `request` has a number and a nonce, null is about the worker itself. */

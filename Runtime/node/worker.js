@@ -299,7 +299,7 @@ function finish(request, outcome, error = Buffer.alloc(0)) {
   end[0] = outcome;
   end.writeBigUInt64LE(UNKNOWN, 1);
   end.writeBigUInt64LE(BigInt(process.memoryUsage.rss()), 9);
-  channel.send(frame(KIND.END, request, Buffer.concat([end, error])));
+  channel.send(frame(KIND.END, request, Buffer.concat([end, error]), isLeaving ? FLAG.LEAVING : 0));
   requests.delete(request.number);
   if (outcome !== OUTCOME.CANCELLED) running--;
   if (current === request) current = null;

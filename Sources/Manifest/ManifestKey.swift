@@ -19,8 +19,9 @@ enum ManifestKey: String, CaseIterable {
         switch self {
         case .name: "a name of a-z, 0-9 and '-', such as hello"
         case .runtime: Self.words(RuntimeName.allCases)
-        case .handler: "module.function such as main.handler (python3), file.function such as index.handler (node), or the path of a "
-            + "program (exec)"
+        case .handler:
+            "module.function such as main.handler (python3), file.function such as index.handler (node), or the path "
+                + "of a program (exec)"
         case .contract: Self.words(Contract.allCases)
         case .memory, .bodyMax, .tmp: "a size with its unit, such as 128MiB"
         case .timeout, .idleTimeout, .maxAge, .retryDelay, .maxEventAge, .keepResult:

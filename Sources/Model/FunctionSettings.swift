@@ -64,8 +64,8 @@ public enum WorkerLifetime: String, Sendable, CaseIterable {
 public struct FunctionSettings: Hashable, Sendable {
     public var name: FunctionName
     public var runtime: RuntimeName
-    /// python3: `module.function`; node: `file.function`; exec: the path of the program inside the package; provided: what the program is
-    /// told as `_HANDLER`.
+    /// python3: `module.function`; node: `file.function`; exec: the path of the program inside the package; provided:
+    /// what the program is told as `_HANDLER`.
     public var handler: String
     public var contract: Contract
     /// Memory a worker may use. 16 MiB … 64 GiB, default 128 MiB.

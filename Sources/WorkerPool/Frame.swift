@@ -22,6 +22,8 @@ struct FrameHeader: Hashable, Sendable {
     static let errorStreamFlag: UInt8 = 2
     /// The text is one record, however many lines it has.
     static let recordFlag: UInt8 = 4
+    /// The worker ends by itself behind this frame.
+    static let leavingFlag: UInt8 = 8
 
     var length: Int
     var type: FrameType

@@ -334,6 +334,7 @@ final class Worker {
             let end = try AnswerFrame.end(body)
             transport?.readPrinted()
             forget(call)
+            if header.flags & FrameHeader.leavingFlag != 0 { isWorn = true }
             if !call.run.isAhead { beginNext() }
             finished(call, end)
         default:

@@ -97,7 +97,8 @@ struct SourceGuess {
         let isPython = suffix == ".py"
         let isNode = [".js", ".mjs", ".cjs"].contains(suffix)
         let runtime =
-            given.runtime ?? (isPython ? RuntimeName.python3.rawValue : nil) ?? (isNode ? RuntimeName.node.rawValue : nil)
+            given.runtime ?? (isPython ? RuntimeName.python3.rawValue : nil)
+            ?? (isNode ? RuntimeName.node.rawValue : nil)
             ?? (isExecutable || [".sh", ".bash"].contains(suffix) ? RuntimeName.exec.rawValue : nil)
         guard let runtime else {
             throw Failure(

@@ -74,43 +74,49 @@ enum NewTemplate {
 
                     """#,
                 isExecutable: true)
-        case .node:
-            File(
-                name: "index.mjs",
-                text: #"""
-                    // \#(name): a function for Taibai.
-
-                    /** Greets. What is returned becomes the body of the answer, as JSON. */
-                    export async function handler(event, context) {
-                      // Over HTTP the input is the body of the request; from a job it is the event itself.
-                      const data = event.requestContext ? JSON.parse(event.body || '{}') : event;
-                      const name = data.name || 'world';
-                      console.log(`greeting ${name}`); // lands in: taibai logs \#(name)
-                      return { message: `Hello, ${name}!` };
-                    }
-
-                    """#)
-        case .provided:
-            File(
-                name: RuntimeName.bootstrap,
-                text: #"""
-                    #!/usr/bin/env bash
-                    # \#(name): a function for Taibai, and for AWS Lambda's provided runtimes. It asks for events and
-                    # answers each; what it prints is logged. Over HTTP the input is in the event's "body".
-                    set -euo pipefail
-
-                    api="http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation"
-                    headers=$(mktemp)
-                    while true; do
-                        event=$(curl -sS -D "$headers" "$api/next")
-                        id=$(sed -n 's/^lambda-runtime-aws-request-id: *\([0-9a-f-]*\).*/\1/Ip' "$headers")
-                        echo "got ${#event} bytes" # lands in: taibai logs \#(name)
-                        curl -sS -o /dev/null -d "{\"message\": \"Hello!\"}" "$api/$id/response"
-                    done
-
-                    """#,
-                isExecutable: true)
+        case .node: nodeProgram(name)
+        case .provided: pullingProgram(name)
         }
+    }
+
+    private static func nodeProgram(_ name: FunctionName) -> File {
+        File(
+            name: "index.mjs",
+            text: #"""
+                // \#(name): a function for Taibai.
+
+                /** Greets. What is returned becomes the body of the answer, as JSON. */
+                export async function handler(event, context) {
+                  // Over HTTP the input is the body of the request; from a job it is the event itself.
+                  const data = event.requestContext ? JSON.parse(event.body || '{}') : event;
+                  const name = data.name || 'world';
+                  console.log(`greeting ${name}`); // lands in: taibai logs \#(name)
+                  return { message: `Hello, ${name}!` };
+                }
+
+                """#)
+    }
+
+    private static func pullingProgram(_ name: FunctionName) -> File {
+        File(
+            name: RuntimeName.bootstrap,
+            text: #"""
+                #!/usr/bin/env bash
+                # \#(name): a function for Taibai, and for AWS Lambda's provided runtimes. It asks for events and
+                # answers each; what it prints is logged. Over HTTP the input is in the event's "body".
+                set -euo pipefail
+
+                api="http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation"
+                headers=$(mktemp)
+                while true; do
+                    event=$(curl -sS -D "$headers" "$api/next")
+                    id=$(sed -n 's/^lambda-runtime-aws-request-id: *\([0-9a-f-]*\).*/\1/Ip' "$headers")
+                    echo "got ${#event} bytes" # lands in: taibai logs \#(name)
+                    curl -sS -o /dev/null -d "{\"message\": \"Hello!\"}" "$api/$id/response"
+                done
+
+                """#,
+            isExecutable: true)
     }
 
     private static func readme(_ name: FunctionName, _ program: File) -> String {

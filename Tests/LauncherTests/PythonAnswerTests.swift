@@ -72,7 +72,7 @@ import Testing
     @Test func `that is malformed is the function's error`() throws {
         let cases: [(String, String)] = [
             ("{1, 2}", "Object of type set is not JSON serializable"),
-            ("b'bytes'", "Object of type bytes is not JSON serializable"),
+            ("b'bytes'", "what the function returned is no JSON"),
             ("{'statusCode': 'two'}", "statusCode must be a whole number from 200 to 599, not 'two'"),
             ("{'statusCode': 100}", "statusCode must be a whole number from 200 to 599, not 100"),
             ("{'statusCode': True}", "statusCode must be a whole number"),

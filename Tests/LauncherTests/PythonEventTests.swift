@@ -139,12 +139,13 @@ import Testing
                     return [
                         context.aws_request_id, context.function_name, context.function_version,
                         context.memory_limit_in_mb, context.invoked_function_arn, context.log_group_name,
-                        len(context.log_stream_name) > 0, 0 < left <= 30000, context.client_context, context.identity]
+                        len(context.log_stream_name) > 0, 0 < left <= 30000, context.client_context,
+                        context.identity.cognito_identity_id, context.tenant_id]
                 """)
             let arn = "arn:aws:lambda:local:000000000000:function:hello:7"
             let answer = try worker.channel.call()
-            #expect(
-                answer.text == #"["id-1", "hello", "7", "128", "\#(arn)", "/taibai/hello", true, true, null, null]"#)
+            let facts = #"["id-1", "hello", "7", "128", "\#(arn)", "/taibai/hello", true, true, null, null, null]"#
+            #expect(answer.text == facts)
         }
     }
 }

@@ -190,7 +190,7 @@ private func refusal(_ text: String, sourceLocation: SourceLocation = #_sourceLo
         ("name: Hello", "1:7: name: character 1 of the name is not allowed"),
         (
             "name: hello\nruntime: python\nhandler: a.b",
-            "2:10: runtime: expected python3, exec or provided, not 'python'; did you mean"
+            "2:10: runtime: expected python3, exec, provided or node, not 'python'; did you mean"
         ),
         ("name: hello\nruntime: python3\nhandler: main", "3:10: handler: must be module.function"),
         ("- name: hello", "1:1: expected lines of key: value, such as name: hello"), ("hello", "1:1: expected lines"),
