@@ -36,7 +36,7 @@ public struct RequestParser {
         scanner = HeadScanner(limits: limits)
     }
 
-    /// The trailer lines of the last chunked body, each ended by CR LF; empty unless ``HTTPLimits/keepsTrailers``.
+    /// The trailer lines of the last body, each ended by CR LF; empty unless ``HTTPLimits/keepsTrailers``.
     private(set) var trailers: [UInt8] = []
 
     /// Whether a head has begun and not ended.
@@ -93,6 +93,7 @@ public struct RequestParser {
         _ bytes: Span<UInt8>, _ offset: inout Int, used: Int
     ) throws(RequestRefusal) -> RequestEvent {
         let head = try scanner.takeHead(bytes)
+        if limits.keepsTrailers { trailers = [] }
         offset += used
         if head.isChunked {
             stage = .chunked(ChunkedDecoder(limits: limits))

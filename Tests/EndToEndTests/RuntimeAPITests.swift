@@ -202,6 +202,8 @@ extension EndToEnd {
                     #expect(!result.succeeded)
                     #expect(result.errors.contains(words), "\(result.errors)")
                 }
+                let unknown = try rig.lambdaFolder("unknown", ["bootstrap": "#!/no/such\n"], ["runtime: provided"])
+                #expect(try rig.taibai("deploy", unknown).errors.contains("Exec.StartError"))
                 let none = try rig.lambdaFolder("none", ["other": "#!/bin/sh\n"], ["runtime: provided"])
                 #expect(try rig.taibai("deploy", none).errors.contains("bootstrap"))
             }

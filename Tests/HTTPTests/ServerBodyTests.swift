@@ -45,6 +45,44 @@ final class BodyReader {
         #expect(client.isOpen)
     }
 
+    @Test func `have their trailers kept where that is wished, each its own`() throws {
+        var limits = HTTPLimits()
+        limits.keepsTrailers = true
+        let rig = try ServerRig(limits: limits)
+        let chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n"
+        let client = try rig.connect(chunked + "X-One: 1\r\nX-two:\t a:b \r\n\r\n")
+        let first = try rig.exchange()
+        let body = BodyReader(first)
+        first.acceptBody()
+
+        #expect(body.isEnded)
+        #expect(first.trailer("x-one") == "1")
+        #expect(first.trailer("x-two") == "a:b ")
+        #expect(first.trailer("x-three") == nil)
+        first.answer("thanks")
+        try client.send(postRequest(length: 1, "y"))
+        let second = try rig.exchange(1)
+        let other = BodyReader(second)
+        second.acceptBody()
+        #expect(other.isEnded)
+        #expect(second.trailer("x-one") == nil)
+    }
+
+    @Test func `come behind heads of a megabyte where those are allowed`() throws {
+        var limits = HTTPLimits()
+        limits.headBytesMax = 2 << 20
+        let rig = try ServerRig(limits: limits)
+        let value = String(repeating: "v", count: 1 << 20)
+        _ = try rig.connect("POST / HTTP/1.1\r\nHost: a\r\nX-Long: \(value)\r\nContent-Length: 1\r\n\r\nx")
+        let exchange = try rig.exchange()
+        let body = BodyReader(exchange)
+        exchange.acceptBody()
+
+        #expect(exchange.head.text(of: "x-long") == value)
+        #expect(exchange.head.contentLength == 1)
+        #expect(body.text == "x")
+    }
+
     @Test func `arrive as they come`() throws {
         let rig = try ServerRig()
         let client = try rig.connect(postRequest(length: 10, "01234"))
