@@ -89,13 +89,16 @@ let package = Package(
         room(
             "QinlingAPI",
             ["Model", "EventLoop", "HTTP", "Store", "WorkerPool", "Dispatcher", "ControlAPI"]),
+        room(
+            "LambdaAPI",
+            ["Model", "EventLoop", "HTTP", "Store", "WorkerPool", "Dispatcher", "Gateway", "ControlAPI", "CCrypto"]),
         room("Client", ["Model"]),
         // Floors 6 and 7: the house and its handle.
         room(
             "Server",
             [
                 "Model", "EventLoop", "HTTP", "Store", "Launcher", "Egress", "WorkerPool", "Dispatcher", "Gateway",
-                "Scheduler", "ControlAPI", "QinlingAPI", .product(name: "Logging", package: "swift-log"),
+                "Scheduler", "ControlAPI", "QinlingAPI", "LambdaAPI", .product(name: "Logging", package: "swift-log"),
             ]),
         .executableTarget(
             name: "taibai",
@@ -123,6 +126,7 @@ let package = Package(
         tests("EgressTests", ["Egress", "HTTP", "EventLoop", "Model"]),
         tests("ManifestTests", ["Manifest", "Model"]),
         tests("QinlingAPITests", ["QinlingAPI", "ControlAPI", "Store", "Model"]),
+        tests("LambdaAPITests", ["LambdaAPI", "ControlAPI", "Store", "Model"]),
         tests("ClientTests", ["Client", "taibai", "Model"]),
         tests("SimulationTests", ["EngineSupport", "Dispatcher", "WorkerPool", "Autoscaler", "Model", "EventLoop"]),
         tests("StyleTests", []),

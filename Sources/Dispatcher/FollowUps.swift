@@ -10,7 +10,8 @@ extension Engine {
     ) -> [PromisedExecution] {
         guard record.status.isFinal, record.status != .cancelled else { return [] }
         let destination = record.status == .success ? execution.terms.onSuccess : execution.terms.onFailure
-        guard let reference = destination?.function else { return [] }
+        guard let destination else { return [] }
+        let reference = destination.function
         guard execution.terms.hops < PromiseTerms.hopsMax else {
             note(execution, "\(reference) is not told: \(PromiseTerms.hopsMax) executions led to this one already")
             return []
@@ -26,7 +27,11 @@ extension Engine {
         fields.append(name: ":method", value: "POST".utf8)
         fields.append(name: ":path", value: "/".utf8)
         fields.append(name: "content-type", value: "application/json".utf8)
-        let body = OutcomeDocument.json(record, result)
+        let body =
+            switch destination.form {
+            case .function: OutcomeDocument.json(record, result)
+            case .lambda: LambdaRecord.json(execution, record, result)
+            }
         var terms = version.settings.promise.terms(for: .async)
         terms.hops = execution.terms.hops + 1
         return [

@@ -8,6 +8,7 @@ internal import EventLoop
 internal import Foundation
 internal import Gateway
 internal import HTTP
+internal import LambdaAPI
 internal import Launcher
 internal import Logging
 internal import Model
@@ -34,6 +35,7 @@ final class House {
     private let functionDoor: FunctionDoor
     private let controlDoor: ControlDoor
     private let qinlingDoor: QinlingDoor
+    private let lambdaDoor: LambdaDoor
     private let scheduler: JobScheduler
     private var signals: [SignalWatch] = []
     private var isStopping = false
@@ -52,7 +54,8 @@ final class House {
 
     /// Builds everything behind the doors.
     init(
-        _ options: ServerOptions, log: Logger, on foundations: Foundations, isolation: IsolationLevel, tokens: Tokens
+        _ options: ServerOptions, log: Logger, on foundations: Foundations, isolation: IsolationLevel, tokens: Tokens,
+        access: AccessPolicy
     ) throws {
         self.options = options
         self.log = log
@@ -107,6 +110,12 @@ final class House {
                 engine: engine, store: store, loop: loop, packages: packages, deployments: deployments,
                 control: controlDoor, tokens: tokens, quotas: options.quotas)
         }
+        lambdaDoor = try StartError.wrap("data folder \(options.dataDirectory)") {
+            [engine, controlDoor] () throws(StoreError) in
+            try LambdaDoor(
+                engine: engine, store: store, loop: loop, packages: packages, deployments: deployments,
+                policy: access, quotas: options.quotas, facts: { controlDoor.facts })
+        }
         store.onCatalog = { [engine] in engine.adopt($0) }
         foundations.service.handle = { [unowned self] in serve($0) }
     }
@@ -160,6 +169,7 @@ final class House {
         resumePromised()
         scheduler.start()
         qinlingDoor.start()
+        lambdaDoor.start()
         engine.warmMinimums()
         sweepPackages()
         loop.run()
@@ -178,10 +188,10 @@ final class House {
     }
 
     private func serve(_ exchange: Exchange) {
-        if functionDoor.serve(exchange) { return }
+        if lambdaDoor.serveURL(exchange) || functionDoor.serve(exchange) { return }
         let path = exchange.head.bytes[exchange.head.pathRange]
         if path.elementsEqual("/healthz".utf8) || path.elementsEqual("/readyz".utf8) { return answerHealth(exchange) }
-        if qinlingDoor.serve(exchange) { return }
+        if lambdaDoor.serve(exchange) || qinlingDoor.serve(exchange) { return }
         controlDoor.serve(exchange)
     }
 

@@ -49,7 +49,9 @@ protocol StoreSession {
     func deleteFunction(_ name: FunctionName) throws
     /// Lets calls without a qualifier go to this version until the next one is published.
     func rollBack(_ name: FunctionName, to number: VersionNumber) throws
-    func setAlias(_ alias: AliasName, of function: FunctionName, to number: VersionNumber) throws
+    func setAlias(
+        _ alias: AliasName, of function: FunctionName, to number: VersionNumber, split: Split?
+    ) throws
     func deleteAlias(_ alias: AliasName, of function: FunctionName) throws
 
     // Secrets

@@ -1,0 +1,3 @@
+// Signatures of AWS's clients.
+
+import Testing
