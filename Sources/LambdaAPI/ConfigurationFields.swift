@@ -1,5 +1,5 @@
-// Reading what a function is made with: the members of CreateFunction and UpdateFunctionConfiguration, with AWS's limits
-// and texts. What would lie about isolation is refused; what changes nothing here is kept and shown.
+// Reading what a function is made with: the members of CreateFunction and UpdateFunctionConfiguration, with AWS's
+// limits and texts. What would lie about isolation is refused; what changes nothing here is kept and shown.
 
 internal import ControlAPI
 internal import Model

@@ -115,8 +115,8 @@ extension LambdaDoor {
 
     static func noDestination(_ arn: String) -> Fault {
         .invalid(
-            "The provided destination config DestinationConfig is invalid: '\(arn.prefix(Fault.shownMax))' is no function "
-                + "of this server, which tells functions only.")
+            "The provided destination config DestinationConfig is invalid: '\(arn.prefix(Fault.shownMax))' is no "
+                + "function of this server, which tells functions only.")
     }
 
     /// Where an ARN leads as the Dispatcher knows it; nil for what is no function here.

@@ -54,8 +54,8 @@ struct Fault: Error, Hashable, Sendable {
     static func constraint(_ field: String, _ value: String, _ constraint: String) -> Fault {
         Fault(
             400, "ValidationException",
-            "1 validation error detected: Value '\(value.prefix(shownMax))' at '\(field)' failed to satisfy constraint: "
-                + "Member must \(constraint)")
+            "1 validation error detected: Value '\(value.prefix(shownMax))' at '\(field)' failed to satisfy "
+                + "constraint: Member must \(constraint)")
     }
     static func throttled(_ reason: String = "ConcurrentInvocationLimitExceeded", after seconds: Int? = nil) -> Fault {
         Fault(429, "TooManyRequestsException", "Rate Exceeded.", reason: reason, retryAfterSeconds: seconds)

@@ -1,5 +1,5 @@
-// Making and changing functions. Every check comes before anything changes; a package is stored and published as a build
-// of the catalog before the function's row names it.
+// Making and changing functions. Every check comes before anything changes; a package is stored and published as a
+// build of the catalog before the function's row names it.
 
 internal import ControlAPI
 internal import Dispatcher
@@ -69,7 +69,8 @@ extension LambdaDoor {
     static func missingMember(_ field: String) -> Fault {
         Fault(
             400, "ValidationException",
-            "1 validation error detected: Value null at '\(field)' failed to satisfy constraint: Member must not be null"
+            "1 validation error detected: Value null at '\(field)' failed to satisfy constraint: Member must "
+                + "not be null"
         )
     }
 
@@ -230,20 +231,32 @@ extension LambdaDoor {
         store.publishVersion(
             settings: settings, package: digest, size: ByteCount(bytes: function.live.codeSize)
         ) { [unowned self] result in
-            busy.remove(function.key)
             switch result {
-            case .failure(let error): request.answer(Fault(error))
+            case .failure(let error):
+                busy.remove(function.key)
+                request.answer(Fault(error))
+            // Whoever changes a function and then calls it shall find the new one.
             case .success(let version):
-                // Aliases, tags and others may have been changed meanwhile.
-                var current = registry.functions[function.key] ?? function
-                current.live = function.live
-                current.live.build = version.number.value
-                current.live.modifiedMilliseconds = now.milliseconds
-                current.live.revision = makeRevision()
-                if isPublished { freeze(&current, description: nil) }
-                do throws(Fault) { try then(current) } catch { request.answer(error) }
+                engine.whenServing(version.key) { [unowned self] in
+                    published(function, version, isPublished: isPublished, request, then: then)
+                }
             }
         }
+    }
+
+    private func published(
+        _ function: FunctionResource, _ version: FunctionVersion, isPublished: Bool, _ request: Request,
+        then: (FunctionResource) throws(Fault) -> Void
+    ) {
+        busy.remove(function.key)
+        // Aliases, tags and others may have been changed meanwhile.
+        var current = registry.functions[function.key] ?? function
+        current.live = function.live
+        current.live.build = version.number.value
+        current.live.modifiedMilliseconds = now.milliseconds
+        current.live.revision = makeRevision()
+        if isPublished { freeze(&current, description: nil) }
+        do throws(Fault) { try then(current) } catch { request.answer(error) }
     }
 
     func settings(

@@ -1,5 +1,5 @@
-// The ways in which a function is named: `hello`, `hello:live`, `123456789012:function:hello`, a whole ARN; and the ARNs
-// that are shown.
+// The ways in which a function is named: `hello`, `hello:live`, `123456789012:function:hello`, a whole ARN; and the
+// ARNs that are shown.
 
 internal import Model
 

@@ -234,7 +234,8 @@ public final class LambdaDoor {
         guard methods.isEmpty else {
             return Fault(
                 405, "UnsupportedOperationException",
-                "This server does not have \(method) \(path) of '\(service)'; it has \(methods.joined(separator: ", "))."
+                "This server does not have \(method) \(path) of '\(service)'; it has "
+                    + "\(methods.joined(separator: ", "))."
             )
         }
         return Fault(

@@ -7,6 +7,12 @@ enum RuntimeMapping {
     /// Names that AWS knows, or has known. Others are a mistake of the caller; these may only be missing here.
     private static let prefixes = ["python", "nodejs", "provided", "java", "dotnet", "ruby", "go1", "dotnetcore"]
 
+    /// What may be here, by a name of each.
+    private static let families = [
+        (sample: "python3.12", shown: "python3.*"), (sample: "provided.al2023", shown: "provided.*"),
+        (sample: "nodejs22.x", shown: "nodejs*"),
+    ]
+
     /// The runtime of this server; nil for a name that stands for none.
     static func runtime(_ name: String) -> RuntimeName? {
         if name == "python3" || (name.hasPrefix("python3.") && name.dropFirst(8).allSatisfy(\.isNumber)) {
@@ -21,19 +27,15 @@ enum RuntimeMapping {
 
     /// - Throws: 400, with what there is.
     static func require(_ name: String, _ facts: ServerFacts) throws(Fault) -> RuntimeName {
-        let there = ["python3.12", "provided.al2023", "nodejs22.x"].filter { name in
-            guard let runtime = runtime(name) else { return false }
+        let list = families.filter { family in
+            guard let runtime = self.runtime(family.sample) else { return false }
             return facts.runtimes.first { $0.name == runtime }.map { $0.reason == nil } ?? true
-        }
-        let list = there.map { $0.prefix { $0 != "." } }.map {
-            $0 == "nodejs22" ? "nodejs*" : $0 == "provided" ? "provided.*" : "\($0).*"
-        }
-        .joined(separator: ", ")
+        }.map(\.shown).joined(separator: ", ")
         guard let runtime = runtime(name) else {
             guard prefixes.contains(where: { name.hasPrefix($0) }) else {
                 throw .invalid(
-                    "Value \(name.prefix(Fault.shownMax)) at 'runtime' failed to satisfy constraint: Member must satisfy "
-                        + "enum value set: [\(list)] or be a valid ARN")
+                    "Value \(name.prefix(Fault.shownMax)) at 'runtime' failed to satisfy constraint: Member must "
+                        + "satisfy enum value set: [\(list)] or be a valid ARN")
             }
             throw .invalid("The runtime \(name) is not there on this server; it has \(list).")
         }

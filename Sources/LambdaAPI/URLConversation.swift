@@ -1,5 +1,5 @@
-// One request of a function URL: the exchange on one side, the call on the other. A buffered answer is gathered, so that
-// a failure at its end is still told; a streamed one is handed on as it comes.
+// One request of a function URL: the exchange on one side, the call on the other. A buffered answer is gathered, so
+// that a failure at its end is still told; a streamed one is handed on as it comes.
 
 internal import Dispatcher
 internal import HTTP

@@ -30,7 +30,8 @@ def life(lambdas):
     equal(made["CodeSha256"], sum256)
     equal(made["CodeSize"], len(code))
     equal(made["Version"], "$LATEST")
-    for waiter in ("function_exists", "function_active_v2", "function_active", "function_updated_v2", "function_updated"):
+    for waiter in ("function_exists", "function_active_v2", "function_active", "function_updated_v2",
+                   "function_updated"):
         lambdas.get_waiter(waiter).wait(FunctionName="life", WaiterConfig={"Delay": 0, "MaxAttempts": 3})
     found = lambdas.get_function(FunctionName="life")
     shown = found["Configuration"]
@@ -84,7 +85,8 @@ def lists(lambdas):
     expect(len(pages) >= 3, pages)
     equal([name for name in found if name.startswith("list-")], names)
     equal(len(found), len(set(found)))
-    everything = lambdas.get_paginator("list_functions").paginate(FunctionVersion="ALL", PaginationConfig={"PageSize": 3})
+    everything = lambdas.get_paginator("list_functions").paginate(
+        FunctionVersion="ALL", PaginationConfig={"PageSize": 3})
     versions = [f["Version"] for page in everything for f in page["Functions"] if f["FunctionName"] == "list-0"]
     equal(versions, ["$LATEST", "1"])
     with refused("InvalidParameterValueException", 400):
@@ -110,7 +112,7 @@ def refusals(lambdas):
             ({"Environment": {"Variables": {"A": "x" * 4097}}}, "ValidationException"),
             ({"Environment": {"Variables": {"AB": "x" * 4097}}}, "InvalidParameterValueException"),
             ({"Environment": {"Variables": {"AWS_REGION": "x"}}}, "InvalidParameterValueException"),
-            ({"VpcConfig": {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}}, "InvalidParameterValueException"),
+            ({"VpcConfig": {"SubnetIds": ["subnet-1"]}}, "InvalidParameterValueException"),
             ({"Layers": ["arn:aws:lambda:eu-west-1:000000000000:layer:l:1"]}, "InvalidParameterValueException")]:
         with refused(name, 400):
             create(lambdas, "wrong", **wrong)
