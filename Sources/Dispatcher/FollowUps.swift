@@ -1,6 +1,6 @@
 // What follows from the end of a promised execution: functions that are told of it.
 
-internal import Model
+public import Model
 internal import WorkerPool
 
 extension Engine {
@@ -39,6 +39,12 @@ extension Engine {
                 id: makeID(), version: version.key, trigger: .async,
                 payload: DurablePayload(fields: fields, body: body).encoded, createdAt: clock.wall(), terms: terms)
         ]
+    }
+
+    /// What is promised in the place of an execution that is refused although it was accepted; nil when nobody is to be
+    /// told of its failure.
+    public func followUp(refusing execution: PromisedExecution, _ problem: Problem) -> PromisedExecution? {
+        followUps(of: execution, record(of: execution, .dead, problem), nil).first
     }
 
     private func note(_ execution: PromisedExecution, _ text: String) {

@@ -23,7 +23,7 @@ enum LambdaRecord {
         text += value(payload?.body)
         guard record.attempts > 0 else { return text + Array("}".utf8) }
         text += Array(",\"responseContext\":{\"statusCode\":200,\"executedVersion\":".utf8)
-        quote("\(record.version)", into: &text)
+        quote(field(":executed", of: payload) ?? "\(record.version)", into: &text)
         if record.problem != nil { text += Array(",\"functionError\":\"Unhandled\"".utf8) }
         text += Array("},\"responsePayload\":".utf8)
         text += record.problem.map { error($0) } ?? value(result?.body)
@@ -37,13 +37,17 @@ enum LambdaRecord {
 
     /// What the execution's door called the function, and `$LATEST` where that names no version.
     private static func functionARN(_ payload: DurablePayload) -> String? {
-        var arn: String?
-        payload.fields.forEach { name, value in
-            guard name.withUnsafeBufferPointer({ $0.elementsEqual(":arn".utf8) }) else { return }
-            arn = value.withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
-        }
-        guard let arn else { return nil }
+        guard let arn = field(":arn", of: payload) else { return nil }
         return arn.split(separator: ":").count > 7 ? arn : arn + ":$LATEST"
+    }
+
+    private static func field(_ wanted: String, of payload: DurablePayload?) -> String? {
+        var found: String?
+        payload?.fields.forEach { name, value in
+            guard name.withUnsafeBufferPointer({ $0.elementsEqual(wanted.utf8) }) else { return }
+            found = value.withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
+        }
+        return found
     }
 
     /// A payload, which is JSON already: the worker has read it, or written it.

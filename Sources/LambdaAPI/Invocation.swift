@@ -148,6 +148,7 @@ extension LambdaDoor {
             name: ":arn",
             text: "arn:aws:lambda:\(request.caller.region):\(request.caller.account):function:"
                 + target.function.name + qualifier)
+        fields.append(name: ":executed", text: target.executed)
         if let context = request.exchange.head.text(of: "x-amz-client-context"), !context.isEmpty {
             guard let bytes = Base64.decode(context.utf8), JSON.parse(bytes) != nil else {
                 throw Fault(
@@ -238,6 +239,14 @@ extension LambdaDoor {
         let fields = try Self.fields(request, target)
         let execution = promised(
             id: request.id, target, fields: fields, body: request.raw.isEmpty ? Array("{}".utf8) : request.raw)
+        // A function that is switched off: nothing runs, and who is told of failures is told at once.
+        if target.function.reserved == 0 {
+            guard let told = engine.followUp(refusing: execution, Self.switchedOff) else { return then() }
+            return engine.enqueue(told) { result in
+                if case .failure(let problem) = result { return request.answer(Fault(problem)) }
+                then()
+            }
+        }
         engine.enqueue(execution) { result in
             switch result {
             case .failure(let problem): request.answer(Fault(problem))
@@ -245,6 +254,9 @@ extension LambdaDoor {
             }
         }
     }
+
+    private static let switchedOff = Problem(
+        .queueFull, "the function's reserved concurrency is 0: ReservedFunctionConcurrentInvocationLimitExceeded")
 
     /// An execution with the terms that its function has for such.
     func promised(id: ExecutionID, _ target: Target, fields: FieldList, body: [UInt8]) -> PromisedExecution {

@@ -59,16 +59,16 @@ extension LambdaDoor {
 
     private func url(_ request: Request) throws(Fault) -> (FunctionResource, String, URLConfiguration) {
         let naming = try request.naming()
-        let function = try function(having: naming, request.caller)
         let key = try Self.key(naming)
+        let function = try function(having: naming, request.caller)
         guard let url = function.urls[key] else { throw .missing("The resource you requested does not exist.") }
         return (function, key, url)
     }
 
     private func createURL(_ request: Request) throws(Fault) {
         let naming = try request.naming()
-        var function = try function(having: naming, request.caller)
         let key = try Self.key(naming)
+        var function = try function(having: naming, request.caller)
         let body = try request.body()
         guard body.has("AuthType") else { throw Self.missingMember("authType") }
         guard function.urls[key] == nil else {

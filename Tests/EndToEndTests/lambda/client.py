@@ -33,7 +33,7 @@ def expect(condition, *what):
 
 
 def equal(found, wanted):
-    expect(found == wanted, f"found {found!r}, wanted {wanted!r}")
+    expect(found == wanted, f"found {found!r:.400}, wanted {wanted!r:.400}")
 
 
 class refused:

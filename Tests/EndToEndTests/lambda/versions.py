@@ -161,11 +161,17 @@ def events(lambdas):
     equal(record["requestContext"]["approximateInvokeCount"], 1)
     equal(record["requestPayload"], {"n": 1})
     equal(record["responseContext"]["statusCode"], 200)
+    equal(record["responseContext"]["executedVersion"], "$LATEST")
     equal(record["responsePayload"], "3")
     lambdas.invoke(FunctionName="versioned", InvocationType="Event", Payload=b'{"sleep": "no number"}')
     record = told(lambdas, 2)
     equal(record["responseContext"]["functionError"], "Unhandled")
     equal(record["responsePayload"]["errorType"], "TypeError")
+    lambdas.put_function_concurrency(FunctionName="versioned", ReservedConcurrentExecutions=0)
+    equal(lambdas.invoke(FunctionName="versioned", InvocationType="Event", Payload=b'{"n": 3}')["StatusCode"], 202)
+    record = told(lambdas, 3)
+    equal((record["requestPayload"], record["requestContext"]["approximateInvokeCount"]), ({"n": 3}, 0))
+    lambdas.delete_function_concurrency(FunctionName="versioned")
     lambdas.delete_function_event_invoke_config(FunctionName="versioned")
 
 
