@@ -37,7 +37,7 @@ enum LambdaRecord {
 
     /// What the execution's door called the function, and `$LATEST` where that names no version.
     private static func functionARN(_ payload: DurablePayload) -> String? {
-        guard let arn = field(":arn", of: payload) else { return nil }
+        guard let arn = field(":function-arn", of: payload) else { return nil }
         return arn.split(separator: ":").count > 7 ? arn : arn + ":$LATEST"
     }
 

@@ -138,7 +138,6 @@ extension Configuration {
             throw .invalid("The runtime \(runtime) is not there on this server.")
         }
         var settings = FunctionSettings(name: name, runtime: runtime, handler: handler)
-        settings.contract = .lambda
         settings.memory = .mebibytes(memory)
         settings.timeout = .seconds(timeout)
         settings.bodyMaxSetting = ByteCount(bytes: Self.payloadBytesMax)

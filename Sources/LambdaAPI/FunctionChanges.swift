@@ -273,7 +273,7 @@ extension LambdaDoor {
             settings.secrets = before.secrets
             settings.exportsSecrets = before.exportsSecrets
             settings.warmWindows = before.warmWindows
-            settings.contract = before.contract == .exec || before.contract == .channel ? before.contract : .lambda
+            if before.runtime == settings.runtime { settings.contract = before.contract }
         }
         return settings
     }

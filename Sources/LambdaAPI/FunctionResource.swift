@@ -2,7 +2,6 @@
 // with are builds in the catalog; this says which build each version is, and what clients are shown of it.
 
 internal import ControlAPI
-internal import Foundation
 internal import Model
 internal import Store
 
@@ -109,8 +108,9 @@ struct Provisioned: Codable, Hashable, Sendable {
     var modifiedMilliseconds: Int64
 }
 
-struct FunctionResource: Codable, Hashable, Sendable {
+struct FunctionResource: Row, Hashable {
     static let kind = ResourceRow.lambdaPrefix + "function"
+    static var table: ReferenceWritableKeyPath<Registry, [String: Self]> { \.functions }
 
     let project: String
     let name: String
@@ -164,17 +164,6 @@ struct FunctionResource: Codable, Hashable, Sendable {
 
     /// Whether there is what a qualifier names.
     func has(_ qualifier: String?) -> Bool { configuration(qualifier) != nil }
-
-    var row: ResourceRow {
-        get throws(Fault) {
-            do {
-                return ResourceRow(
-                    kind: Self.kind, id: key, project: project, body: [UInt8](try JSONEncoder().encode(self)))
-            } catch {
-                throw .internalFault("Function \(name) could not be written: \(error)")
-            }
-        }
-    }
 }
 
 extension WallTime {

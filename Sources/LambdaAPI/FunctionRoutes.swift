@@ -123,13 +123,9 @@ extension LambdaDoor {
                 // Gone already is what was wanted.
                 guard case .notFound = error else { return request.answer(Fault(error)) }
             }
-            do throws(Fault) {
-                try registry.commit(doomed.key, nil as FunctionResource?) { fault in
-                    if let fault { return request.answer(fault) }
-                    request.answerEmpty(204)
-                }
-            } catch {
-                request.answer(error)
+            registry.remove(doomed) { fault in
+                if let fault { return request.answer(fault) }
+                request.answerEmpty(204)
             }
         }
     }

@@ -145,7 +145,7 @@ extension LambdaDoor {
         fields.append(name: ":path", value: "/".utf8)
         let qualifier = target.qualifier.map { ":\($0)" } ?? ""
         fields.append(
-            name: ":arn",
+            name: ":function-arn",
             text: "arn:aws:lambda:\(request.caller.region):\(request.caller.account):function:"
                 + target.function.name + qualifier)
         fields.append(name: ":executed", text: target.executed)
@@ -163,7 +163,7 @@ extension LambdaDoor {
             fields.append(name: ":client-context", value: bytes)
         }
         if let trace = request.exchange.head.text(of: "x-amzn-trace-id") {
-            fields.append(name: ":trace-id", text: trace)
+            fields.append(name: "x-amzn-trace-id", text: trace)
         }
         fields.append(name: "content-type", value: "application/json".utf8)
         return fields

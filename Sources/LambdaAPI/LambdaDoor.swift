@@ -60,7 +60,7 @@ public final class LambdaDoor {
             invokeOperations + functionOperations + versionOperations + aliasOperations + concurrencyOperations
             + eventOperations + urlOperations + policyOperations + accountOperations
         schedulerOperations = scheduleOperations
-        clock.target = { [unowned self] schedule in self.target(of: schedule) }
+        clock.execution = { [unowned self] schedule, due in execution(of: schedule, due: due) }
     }
 
     /// Removes what a crash left half made, and takes up the schedules.
@@ -110,9 +110,9 @@ public final class LambdaDoor {
     }
 
     private static func isOfScheduler(_ path: ArraySlice<UInt8>) -> Bool {
-        ["/schedules", "/schedule-groups"].contains { name in
+        ["/schedules", "/schedule-groups", "/tags/arn"].contains { name in
             path.starts(with: name.utf8)
-                && (path.count == name.utf8.count || path.dropFirst(name.utf8.count).first == UInt8(ascii: "/"))
+                && (path.count == name.utf8.count || !Ascii.isName(path[path.startIndex + name.utf8.count]))
         }
     }
 
@@ -278,7 +278,7 @@ public final class LambdaDoor {
 
     /// Keeps a function and answers when that is on the disk.
     func commit(_ function: FunctionResource, _ request: Request, then: @escaping () -> Void) throws(Fault) {
-        try registry.commit(function.key, function) { fault in
+        try registry.put(function) { fault in
             if let fault { return request.answer(fault) }
             then()
         }

@@ -1,17 +1,41 @@
-// Every function of every project, in memory. The one owner of that state; the store has it as well. A change is
-// applied here at once, so that what comes next in the same turn sees it, and taken back when the store refuses it.
-// Whoever asked for it is answered when it is on the disk.
+// Everything that projects have by this door, in memory. The one owner of that state; the store has it as well. A
+// change is applied here at once, so that what comes next in the same turn sees it, and taken back when the store
+// refuses it. Whoever asked for it is answered when it is on the disk.
 
 internal import Foundation
 internal import Model
 internal import Store
 
+/// A kind of what is kept, a row for each.
+protocol Row: Codable, Sendable {
+    static var kind: String { get }
+    static var table: ReferenceWritableKeyPath<Registry, [String: Self]> { get }
+    var key: String { get }
+    var project: String { get }
+}
+
+extension Row {
+    var row: ResourceRow {
+        get throws(Fault) {
+            do {
+                return ResourceRow(
+                    kind: Self.kind, id: key, project: project, body: [UInt8](try JSONEncoder().encode(self)))
+            } catch {
+                throw .internalFault("\(Self.kind) \(key) could not be written: \(error)")
+            }
+        }
+    }
+}
+
 /// On the loop's thread.
 final class Registry {
+    // Set by this class alone; a key path to write by can't be narrower.
     /// By project and name.
-    private(set) var functions: [String: FunctionResource] = [:]
+    var functions: [String: FunctionResource] = [:]
     /// By project, group and name.
-    private(set) var schedules: [String: ScheduleResource] = [:]
+    var schedules: [String: ScheduleResource] = [:]
+    /// By project and name.
+    var groups: [String: ScheduleGroup] = [:]
     /// Which function, and which of its qualifiers, a URL's id stands for.
     private(set) var urls: [String: (function: String, qualifier: String)] = [:]
     private let store: Store
@@ -20,10 +44,9 @@ final class Registry {
         self.store = store
         for row in store.resourcesAtStart.rows {
             switch row.kind {
-            case FunctionResource.kind: put(try Self.decoded(row) as FunctionResource)
-            case ScheduleResource.kind:
-                let schedule: ScheduleResource = try Self.decoded(row)
-                schedules[schedule.key] = schedule
+            case FunctionResource.kind: try load(row, FunctionResource.self)
+            case ScheduleResource.kind: try load(row, ScheduleResource.self)
+            case ScheduleGroup.kind: try load(row, ScheduleGroup.self)
             case let kind where kind.hasPrefix(ResourceRow.lambdaPrefix):
                 throw .damaged("there is no kind of resource '\(kind)'")
             default: break
@@ -31,27 +54,21 @@ final class Registry {
         }
     }
 
-    private static func decoded<Value: Decodable>(_ row: ResourceRow) throws(StoreError) -> Value {
+    private func load<Kind: Row>(_ row: ResourceRow, _ kind: Kind.Type) throws(StoreError) {
         do {
-            return try JSONDecoder().decode(Value.self, from: Foundation.Data(row.body))
+            let value = try JSONDecoder().decode(kind, from: Foundation.Data(row.body))
+            place(value.key, value)
         } catch {
             throw .damaged("\(row.kind) \(row.id) can't be read: \(error)")
         }
     }
 
-    private func put(_ function: FunctionResource) {
-        forgetURLs(of: function.key)
-        functions[function.key] = function
+    private func place<Kind: Row>(_ key: String, _ value: Kind?) {
+        let old = self[keyPath: Kind.table][key] as? FunctionResource
+        for url in old?.urls.values ?? [:].values { urls[url.id] = nil }
+        self[keyPath: Kind.table][key] = value
+        guard let function = value as? FunctionResource else { return }
         for (qualifier, url) in function.urls { urls[url.id] = (function.key, qualifier) }
-    }
-
-    private func remove(_ key: String) {
-        forgetURLs(of: key)
-        functions[key] = nil
-    }
-
-    private func forgetURLs(of key: String) {
-        for url in functions[key]?.urls.values ?? [:].values { urls[url.id] = nil }
     }
 
     /// Of a project, by name.
@@ -59,35 +76,28 @@ final class Registry {
         functions.values.filter { $0.project == project }.sorted { $0.name < $1.name }
     }
 
-    /// Keeps a function as it is now, or nothing of it; `then` is told nil when that is on the disk.
-    func commit(_ key: String, _ function: FunctionResource?, then: @escaping (Fault?) -> Void) throws(Fault) {
+    /// Keeps something as it is now; `then` is told nil when that is on the disk.
+    func put<Kind: Row>(_ value: Kind, then: @escaping (Fault?) -> Void) throws(Fault) {
         var change = ResourceChange()
-        if let function {
-            change.puts.append(try function.row)
-        } else {
-            change.deletes.append((FunctionResource.kind, key))
-        }
-        let old = functions[key]
-        if let function { put(function) } else { remove(key) }
-        store.change(change) { [self] result in
-            guard case .failure(let error) = result else { return then(nil) }
-            if let old { put(old) } else { remove(key) }
-            then(Fault(error))
-        }
+        change.puts.append(try value.row)
+        commit(change, value.key, value, then: then)
     }
 
-    func commit(_ key: String, _ schedule: ScheduleResource?, then: @escaping (Fault?) -> Void) throws(Fault) {
+    /// Forgets something.
+    func remove<Kind: Row>(_ value: Kind, then: @escaping (Fault?) -> Void) {
         var change = ResourceChange()
-        if let schedule {
-            change.puts.append(try schedule.row)
-        } else {
-            change.deletes.append((ScheduleResource.kind, key))
-        }
-        let old = schedules[key]
-        schedules[key] = schedule
+        change.deletes.append((Kind.kind, value.key))
+        commit(change, value.key, nil as Kind?, then: then)
+    }
+
+    private func commit<Kind: Row>(
+        _ change: ResourceChange, _ key: String, _ value: Kind?, then: @escaping (Fault?) -> Void
+    ) {
+        let old = self[keyPath: Kind.table][key]
+        place(key, value)
         store.change(change) { [self] result in
             guard case .failure(let error) = result else { return then(nil) }
-            schedules[key] = old
+            place(key, old)
             then(Fault(error))
         }
     }
