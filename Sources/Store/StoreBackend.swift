@@ -117,3 +117,10 @@ protocol StoreSession {
     /// What a full check of the database finds wrong; empty is well. Costs a read of the whole file.
     func checkIntegrity() throws -> [String]
 }
+
+extension StoreSession {
+    /// An alias of one version.
+    func setAlias(_ alias: AliasName, of function: FunctionName, to number: VersionNumber) throws {
+        try setAlias(alias, of: function, to: number, split: nil)
+    }
+}
