@@ -1,5 +1,5 @@
-// The three forms of a schedule in EventBridge Scheduler: `cron(…)` of six fields, `rate(…)`, `at(…)`. Pure. Source: AWS,
-// "Schedule types in EventBridge Scheduler".
+// The three forms of a schedule in EventBridge Scheduler: `cron(…)` of six fields, `rate(…)`, `at(…)`. Pure. Source:
+// AWS, "Schedule types in EventBridge Scheduler".
 
 internal import Model
 

@@ -182,7 +182,8 @@ extension LambdaDoor {
         guard Self.isFunction(arn) || arn == Self.universalTarget else {
             throw Fault(
                 400, "ValidationException",
-                "Provided Arn '\(arn.prefix(Fault.shownMax))' is no function: this server's schedules call functions only."
+                "Provided Arn '\(arn.prefix(Fault.shownMax))' is no function: this server's schedules call "
+                    + "functions only."
             )
         }
         target.input = try given.text("Input", upTo: 256 << 10, as: "target.input")
@@ -200,8 +201,8 @@ extension LambdaDoor {
             guard Self.isFunction(letter) else {
                 throw Fault(
                     400, "ValidationException",
-                    "The DeadLetterConfig '\(letter.prefix(Fault.shownMax))' is no function: this server has no queues, and "
-                        + "tells functions of failures.")
+                    "The DeadLetterConfig '\(letter.prefix(Fault.shownMax))' is no function: this server has no queues, "
+                        + "and tells functions of failures.")
             }
             target.deadLetter = letter
         }

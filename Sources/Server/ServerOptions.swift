@@ -13,8 +13,8 @@ public struct ServerOptions: Sendable {
     /// A file of tokens for the control API, a line each: TOKEN PROJECT admin|member. None: no token is asked for,
     /// which is only allowed on loopback.
     public var tokensFile: String?
-    /// A file of access keys for the Lambda API, a line each: KEY-ID SECRET PROJECT. None: no key is asked for where only
-    /// this machine can connect and no token is asked for either; elsewhere that API is closed.
+    /// A file of access keys for the Lambda API, a line each: KEY-ID SECRET PROJECT. None: no key is asked for where
+    /// only this machine can connect and no token is asked for either; elsewhere that API is closed.
     public var accessKeysFile: String?
     /// The file with the key that secrets are sealed with. None: `secret.key` in the data folder, made when missing.
     public var secretKeyFile: String?

@@ -11,14 +11,18 @@ import Testing
     private static let split = #"{"function":"hello","name":"live","version":7,"split":{"version":8,"share":0.125}}"#
 
     private func server() -> FakeServer {
-        FakeServer(routes: [
-            "POST /v1/functions/hello/aliases?name=live&version=7": .answer(201, Self.plain),
-            "POST /v1/functions/hello/aliases?name=live&version=7&split=8&share=0.125": .answer(201, Self.split),
-            "PUT /v1/functions/hello/aliases/live?split=8&share=0.125": .json(Self.split),
-            "PUT /v1/functions/hello/aliases/live?version=7": .json(Self.plain),
-            "GET /v1/functions/hello/aliases": .json("{\"aliases\":[\(Self.split)]}"),
-            "DELETE /v1/functions/hello/aliases/live": .raw("HTTP/1.1 204 No Content\r\n\r\n"),
-        ])
+        FakeServer { request in
+            switch "\(request.method) \(request.path)?\(request.query)" {
+            case "POST /v1/functions/hello/aliases?name=live&version=7": .answer(201, Self.plain)
+            case "POST /v1/functions/hello/aliases?name=live&version=7&split=8&share=0.125":
+                .answer(201, Self.split)
+            case "PUT /v1/functions/hello/aliases/live?split=8&share=0.125": .json(Self.split)
+            case "PUT /v1/functions/hello/aliases/live?version=7": .json(Self.plain)
+            case "GET /v1/functions/hello/aliases?": .json("{\"aliases\":[\(Self.split)]}")
+            case "DELETE /v1/functions/hello/aliases/live?": .raw("HTTP/1.1 204 No Content\r\n\r\n")
+            default: .problem(404, "not-found", "there is nothing at \(request.path)")
+            }
+        }
     }
 
     @Test(arguments: [
@@ -34,7 +38,8 @@ import Testing
         ("delete hello@live", "deleted hello@live\n"), ("list hello -o name", "live\n"),
     ])
     func `ask the server and tell what it did`(line: String, output: String) throws {
-        let result = try taibai(["alias"] + line.split(separator: " ").map(String.init), server: server().url)
+        let server = server()
+        let result = try taibai(["alias"] + line.split(separator: " ").map(String.init), server: server.url)
         #expect(result.exitCode == 0, "\(result.error)")
         #expect(result.output == output)
     }

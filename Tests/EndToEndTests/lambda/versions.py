@@ -1,4 +1,5 @@
-"""Versions and aliases with shares; concurrency; asynchronous calls and who is told of them; tags, policies, account."""
+"""Versions and aliases with shares; concurrency; asynchronous calls and who is told of them; tags, policies, the
+account."""
 
 import json
 import threading
