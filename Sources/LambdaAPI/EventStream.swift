@@ -60,7 +60,7 @@ extension LambdaDoor {
         }
         let run = StreamedRun(request, target, wantsLog: try Self.wantsLog(head))
         let fields = try Self.fields(request, target)
-        let release = try enter(target.function)
+        let release = try enter(target.called)
         run.onEnd = { [unowned self] outcome, cost in
             release?()
             end(run, outcome, cost)

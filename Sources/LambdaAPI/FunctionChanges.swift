@@ -324,8 +324,10 @@ extension LambdaDoor {
             FrozenVersion(number: $0.number.value, configuration: configuration($0))
         }
         for (alias, number) in entry.aliases {
-            function.aliases[alias.text] = AliasResource(
+            var shown = AliasResource(
                 name: alias.text, version: String(number.value), revision: Self.revision(of: entry.version(number)))
+            if let split = entry.splits[alias] { shown.weights = [String(split.version.value): String(split.share)] }
+            function.aliases[alias.text] = shown
         }
         return function
     }

@@ -26,7 +26,17 @@ struct Caller: Hashable, Sendable {
     }
 
     func arn(_ function: String, _ qualifier: String? = nil) -> String {
-        "arn:aws:lambda:\(region):\(account):function:\(function)" + (qualifier.map { ":\($0)" } ?? "")
+        var text = "arn:aws:lambda:"
+        text.reserveCapacity(64)
+        text += region
+        text += ":"
+        text += account
+        text += ":function:"
+        text += function
+        guard let qualifier else { return text }
+        text += ":"
+        text += qualifier
+        return text
     }
 }
 
@@ -47,6 +57,12 @@ struct FunctionNaming: Hashable, Sendable {
 
     /// - Parameter given: the request's own `Qualifier`, beside what may stand behind the name.
     init(_ text: String, qualifier given: String?, _ caller: Caller) throws(Fault) {
+        // What most are.
+        if given == nil, (1...Self.nameLengthMax).contains(text.utf8.count), text.utf8.allSatisfy(Ascii.isName) {
+            name = text
+            qualifier = nil
+            return
+        }
         guard text.utf8.count <= Self.lengthMax else {
             throw .constraint("functionName", text, "have length less than or equal to \(Self.lengthMax)")
         }

@@ -103,7 +103,7 @@ extension LambdaDoor {
             let naming = try FunctionNaming(
                 url.function.name, qualifier: url.qualifier == FunctionNaming.latest ? nil : url.qualifier, caller)
             target = try self.target(naming, caller, id)
-            release = try enter(url.function)
+            release = try enter(target.called)
         } catch {
             return error.status == 429
                 ? Self.refuse(exchange, 429, error.text) : Self.refuse(exchange, 403, "Forbidden")

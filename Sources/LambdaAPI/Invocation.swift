@@ -11,18 +11,9 @@ internal import WorkerPool
 /// AWS's limits of payloads.
 enum InvocationLimit {
     /// Of a request that is waited for: 6 MiB and 100 bytes, as it was measured.
-    case waitedFor
+    static let waitedForBytes = Configuration.payloadBytesMax
     /// Of an asynchronous one: 1 MiB.
-    case asynchronous
-
-    static func request(_ head: RequestHead) -> InvocationLimit {
-        let isEvent =
-            head.text(of: "x-amz-invocation-type") == "Event"
-            || String(decoding: head.bytes[head.pathRange], as: UTF8.self).hasSuffix("/invoke-async")
-        return isEvent ? .asynchronous : .waitedFor
-    }
-
-    var bytes: Int { self == .asynchronous ? 1 << 20 : Configuration.payloadBytesMax }
+    static let asynchronousBytes = 1 << 20
 
     static func tooLarge(_ head: RequestHead, _ max: Int) -> Fault {
         let operation = head.methodText == "POST" ? "InvokeFunction" : head.methodText
@@ -55,7 +46,8 @@ extension LambdaDoor {
 
     /// What is to run, and what it is called in answers.
     struct Target {
-        let function: FunctionResource
+        let called: CalledFunction
+        var function: FunctionResource { called.resource }
         let version: FunctionVersion
         /// `$LATEST` or a number.
         let executed: String
@@ -64,21 +56,29 @@ extension LambdaDoor {
 
     /// - Parameter id: of the execution; it chooses between the versions of an alias.
     func target(_ naming: FunctionNaming, _ caller: Caller, _ id: ExecutionID) throws(Fault) -> Target {
-        let missing = Fault.missing("Function not found: \(caller.arn(naming.name, naming.qualifier))")
-        guard let function = function(naming.name, caller), let name = function.catalogName else { throw missing }
+        func missing() -> Fault { .missing("Function not found: \(caller.arn(naming.name, naming.qualifier))") }
+        guard let called = called(naming.name, caller), let name = called.catalogName else { throw missing() }
         var executed = naming.qualifier ?? FunctionNaming.latest
-        if let alias = function.aliases[executed] {
+        if naming.qualifier != nil, let alias = called.resource.aliases[executed] {
             executed = alias.version
             if let split = alias.split, Split.goesToSecond(id, share: split.share) { executed = split.version }
         }
         var found: FunctionVersion?
         if executed == FunctionNaming.latest {
             found = try? engine.resolve(FunctionReference(name: name))
-        } else if let build = function.version(executed)?.configuration.build, let number = VersionNumber(build) {
+        } else if let build = called.resource.version(executed)?.configuration.build,
+            let number = VersionNumber(build)
+        {
             found = engine.catalog.functions[name]?.version(number)
         }
-        guard let found else { throw missing }
-        return Target(function: function, version: found, executed: executed, qualifier: naming.qualifier)
+        guard let found else { throw missing() }
+        return Target(called: called, version: found, executed: executed, qualifier: naming.qualifier)
+    }
+
+    /// A function as it is called: as ``function(_:_:)``, without a look at what another door has made of it since,
+    /// since that is what the engine serves.
+    private func called(_ name: String, _ caller: Caller) -> CalledFunction? {
+        registry.called[FunctionResource.key(caller.project, name)] ?? function(name, caller).map(CalledFunction.init)
     }
 
     private func invoke(_ request: Request) throws(Fault) {
@@ -107,7 +107,7 @@ extension LambdaDoor {
 
     /// Dispatches a call whose whole payload is there.
     private func begin(_ request: Request, _ target: Target, _ run: Run) throws(Fault) {
-        let release = try enter(target.function)
+        let release = try enter(target.called)
         run.onEnd = { [unowned self] outcome, cost, body in
             release?()
             finish(run, outcome, cost, body)
@@ -117,7 +117,8 @@ extension LambdaDoor {
             fields: try Self.fields(request, target), bodyLength: request.raw.count, to: run)
         guard !call.hasEnded else { return }
         run.call = call
-        request.exchange.onAbort = { [weak call] in call?.abandon() }
+        // Strong, and let go of by the end: a weak reference makes all others dearer.
+        request.exchange.onAbort = { call.abandon() }
         if !request.raw.isEmpty { call.append(request.raw.span, isLast: true) }
         run.flow()
     }
@@ -125,9 +126,9 @@ extension LambdaDoor {
     /// Counts an execution of a function that has a reserved concurrency.
     /// - Returns: what ends it; nil when there is nothing to count.
     /// - Throws: 429 when as many run already.
-    func enter(_ function: FunctionResource) throws(Fault) -> (() -> Void)? {
-        guard let reserved = function.reserved else { return nil }
-        let key = function.key
+    func enter(_ called: CalledFunction) throws(Fault) -> (() -> Void)? {
+        guard let reserved = called.resource.reserved else { return nil }
+        let key = called.resource.key
         guard inFlight[key, default: 0] < reserved else {
             throw .throttled("ReservedFunctionConcurrentInvocationLimitExceeded")
         }
@@ -143,11 +144,7 @@ extension LambdaDoor {
         var fields = FieldList()
         fields.append(name: ":method", value: "POST".utf8)
         fields.append(name: ":path", value: "/".utf8)
-        let qualifier = target.qualifier.map { ":\($0)" } ?? ""
-        fields.append(
-            name: ":function-arn",
-            text: "arn:aws:lambda:\(request.caller.region):\(request.caller.account):function:"
-                + target.function.name + qualifier)
+        fields.append(name: ":function-arn", text: request.caller.arn(target.called.resource.name, target.qualifier))
         fields.append(name: ":executed", text: target.executed)
         if let context = request.exchange.head.text(of: "x-amz-client-context"), !context.isEmpty {
             guard let bytes = Base64.decode(context.utf8), JSON.parse(bytes) != nil else {

@@ -30,6 +30,9 @@ public final class LambdaDoor {
     private let keys: SigningKeys?
     private var lambdaOperations: [Operation] = []
     private var schedulerOperations: [Operation] = []
+    /// Unchecked signatures by their credential: key, day, region and service.
+    private var seen: [String: Signature] = [:]
+    private static let seenMax = 256
     /// Functions whose code or configuration is being changed.
     var busy: Set<String> = []
     /// Executions of functions with reserved concurrency that have not ended.
@@ -121,9 +124,9 @@ public final class LambdaDoor {
     private func admit(_ exchange: Exchange, _ id: ExecutionID, _ path: ArraySlice<UInt8>) throws(Fault) {
         let head = exchange.head
         let query = head.queryRange.map { QueryItems(head.bytes[$0]).items } ?? []
-        let signature = try Signature(head, query: query)
+        let signature = try signature(head, query)
         let caller = try caller(signature)
-        let segments = path.split(separator: UInt8(ascii: "/")).map { PercentText.decode($0, plusIsSpace: false) }
+        let segments = Self.segments(path)
         let service = signature?.scope.service ?? (Self.isOfScheduler(path) ? "scheduler" : "lambda")
         let table: [Operation]
         switch service {
@@ -148,6 +151,26 @@ public final class LambdaDoor {
         }
     }
 
+    private static func segments(_ path: ArraySlice<UInt8>) -> [String] {
+        let parts = path.split(separator: UInt8(ascii: "/"))
+        guard path.contains(UInt8(ascii: "%")) else { return parts.map { String(decoding: $0, as: UTF8.self) } }
+        return parts.map { PercentText.decode($0, plusIsSpace: false) }
+    }
+
+    /// The signature of a request. Where nobody checks it, only its credential counts, and that was mostly seen before.
+    private func signature(
+        _ head: RequestHead, _ query: [(name: String, value: String)]
+    ) throws(Fault) -> Signature? {
+        guard keys == nil, let credential = Signature.credential(head) else {
+            return try Signature(head, query: query)
+        }
+        if let known = seen[credential] { return known }
+        let found = try Signature(head, query: query)
+        if seen.count >= Self.seenMax { seen = [:] }
+        seen[credential] = found
+        return found
+    }
+
     func caller(_ signature: Signature?) throws(Fault) -> Caller {
         let region = signature?.scope.region ?? Caller.defaultRegion
         switch policy {
@@ -164,7 +187,11 @@ public final class LambdaDoor {
     private func bodyMax(_ operation: Operation, _ head: RequestHead) -> Int {
         switch operation.name {
         case "CreateFunction", "UpdateFunctionCode": Self.packageBodyBytesMax
-        case "Invoke", "InvokeWithResponseStream", "InvokeAsync": InvocationLimit.request(head).bytes
+        case "Invoke":
+            head.text(of: "x-amz-invocation-type") == "Event"
+                ? InvocationLimit.asynchronousBytes : InvocationLimit.waitedForBytes
+        case "InvokeWithResponseStream": InvocationLimit.waitedForBytes
+        case "InvokeAsync": InvocationLimit.asynchronousBytes
         default: Self.bodyBytesMax
         }
     }
@@ -185,8 +212,9 @@ public final class LambdaDoor {
         }
         let isChunked = if case .chunked = form { true } else { false }
         let limit = isChunked ? max + max / Self.chunkShare + (64 << 10) : max
-        let tooLarge = InvocationLimit.tooLarge(exchange.head, max)
-        if let length = exchange.head.contentLength, length > limit { throw tooLarge }
+        if let length = exchange.head.contentLength, length > limit {
+            throw InvocationLimit.tooLarge(exchange.head, max)
+        }
         exchange.collectBody(max: limit) { [unowned self] bytes in
             do throws(Fault) {
                 if !isChecked { try check(exchange.head, signature, form, body: bytes) }
@@ -197,7 +225,7 @@ public final class LambdaDoor {
         }
         // One that has ended keeps what it is given for ever.
         guard !exchange.isOver else { return }
-        exchange.onBodyTooLarge = { exchange.answer(tooLarge, id: id) }
+        exchange.onBodyTooLarge = { exchange.answer(InvocationLimit.tooLarge(exchange.head, max), id: id) }
     }
 
     private func check(

@@ -27,6 +27,17 @@ extension Row {
     }
 }
 
+/// A function as it was when it was called.
+final class CalledFunction {
+    let resource: FunctionResource
+    let catalogName: FunctionName?
+
+    init(_ resource: FunctionResource) {
+        self.resource = resource
+        catalogName = resource.catalogName
+    }
+}
+
 /// On the loop's thread.
 final class Registry {
     // Set by this class alone; a key path to write by can't be narrower.
@@ -38,6 +49,8 @@ final class Registry {
     var groups: [String: ScheduleGroup] = [:]
     /// Which function, and which of its qualifiers, a URL's id stands for.
     private(set) var urls: [String: (function: String, qualifier: String)] = [:]
+    /// ``functions`` for their calls: one reference in the place of twenty.
+    private(set) var called: [String: CalledFunction] = [:]
     private let store: Store
 
     init(store: Store) throws(StoreError) {
@@ -67,7 +80,9 @@ final class Registry {
         let old = self[keyPath: Kind.table][key] as? FunctionResource
         for url in old?.urls.values ?? [:].values { urls[url.id] = nil }
         self[keyPath: Kind.table][key] = value
+        if Kind.self == FunctionResource.self { called[key] = nil }
         guard let function = value as? FunctionResource else { return }
+        called[key] = CalledFunction(function)
         for (qualifier, url) in function.urls { urls[url.id] = (function.key, qualifier) }
     }
 

@@ -51,16 +51,13 @@ struct Signature: Hashable, Sendable {
         guard header.hasPrefix(Self.algorithm + " ") else {
             throw .incomplete("Unsupported AWS 'algorithm': '\(header.prefix { $0 != " " }.prefix(40))'.")
         }
-        var parts: [Substring: Substring] = [:]
-        for part in header.dropFirst(Self.algorithm.count).split(whereSeparator: { $0 == "," || $0 == " " }) {
-            guard let sign = part.firstIndex(of: "=") else { continue }
-            parts[part[..<sign]] = part[part.index(after: sign)...]
-        }
-        func part(_ name: Substring) throws(Fault) -> String {
-            guard let value = parts[name], !value.isEmpty else {
+        // By bytes: each call of a function comes through here.
+        let bytes = Array(header.utf8)
+        func part(_ name: StaticString) throws(Fault) -> String {
+            guard let value = Self.value(of: name, in: bytes), !value.isEmpty else {
                 throw .incomplete("Authorization header requires '\(name)' parameter.")
             }
-            return String(value)
+            return String(decoding: value, as: UTF8.self)
         }
         guard let time else {
             throw .incomplete(
@@ -69,6 +66,33 @@ struct Signature: Hashable, Sendable {
         try self.init(
             credential: try part("Credential"), headers: try part("SignedHeaders"), value: try part("Signature"),
             time: time, urlSeconds: nil)
+    }
+
+    /// `KEY/DATE/REGION/SERVICE/aws4_request` of a signature in a header.
+    static func credential(_ head: RequestHead) -> String? {
+        guard let range = head.valueRange(of: "authorization") else { return nil }
+        let mark = Array("Credential=".utf8)
+        let rest = head.bytes[range].dropFirst(algorithm.utf8.count + 1)
+        guard rest.starts(with: mark) else { return nil }
+        let credential = rest.dropFirst(mark.count).prefix { $0 != UInt8(ascii: ",") && $0 != UInt8(ascii: " ") }
+        return String(decoding: credential, as: UTF8.self)
+    }
+
+    /// What stands behind `name=` in a list that commas or blanks divide.
+    private static func value(of name: StaticString, in bytes: [UInt8]) -> ArraySlice<UInt8>? {
+        let length = name.utf8CodeUnitCount
+        var start = bytes.startIndex
+        while start < bytes.endIndex {
+            let end =
+                bytes[start...].firstIndex { $0 == UInt8(ascii: ",") || $0 == UInt8(ascii: " ") } ?? bytes.endIndex
+            if end - start > length, bytes[start + length] == UInt8(ascii: "="),
+                name.withUTF8Buffer({ bytes[start..<(start + length)].elementsEqual($0) })
+            {
+                return bytes[(start + length + 1)..<end]
+            }
+            start = end + 1
+        }
+        return nil
     }
 
     private init(query: [(name: String, value: String)]) throws(Fault) {
@@ -93,15 +117,18 @@ struct Signature: Hashable, Sendable {
         credential: String, headers: String, value: String, time: String, urlSeconds: Int?
     ) throws(Fault) {
         // A key's id has no slash, yet who invents one may write it.
-        let parts = credential.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+        let parts = credential.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+            .map { String(Substring($0)) }
         guard parts.count >= 5, parts[parts.count - 1] == "aws4_request" else {
             throw .incomplete(
                 "Credential must have at least 5 slash-separated elements, and end with 'aws4_request'.")
         }
         let last = parts.count - 1
-        keyID = parts[0...(last - 4)].joined(separator: "/")
+        keyID = last == 4 ? parts[0] : parts[0...(last - 4)].joined(separator: "/")
         scope = CredentialScope(date: parts[last - 3], region: parts[last - 2], service: parts[last - 1])
-        self.headers = headers.split(separator: ";").map { $0.lowercased() }
+        let hasCapitals = headers.utf8.contains { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }
+        self.headers = (hasCapitals ? headers.lowercased() : headers).utf8.split(separator: UInt8(ascii: ";"))
+            .map { String(Substring($0)) }
         guard self.headers.count <= Self.headersCountMax else { throw .incomplete("Too many headers are signed.") }
         self.value = value
         self.time = time

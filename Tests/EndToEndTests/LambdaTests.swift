@@ -62,6 +62,17 @@ extension EndToEnd {
             }
         }
 
+        @Test(.needs(LambdaClient.isThere))
+        func `is also the aws command line, as the README shows it`() throws {
+            let session = Session(markdown: try Product.text(of: "Sources/LambdaAPI/README.md"))
+            #expect(session.steps.count > 15)
+            try ServerRig.run { rig in
+                try session.run(
+                    on: rig, programs: try LambdaClient.folder,
+                    environment: ["HOME": rig.folder.path, "AWS_PAGER": "", "PYTHONWARNINGS": "ignore"])
+            }
+        }
+
         @Test func `is refused where nobody configured a key and others could connect`() throws {
             try TemporaryFolder.with { folder in
                 let file = try folder.write("tokens", "a-token-of-many-letters project admin\n")
