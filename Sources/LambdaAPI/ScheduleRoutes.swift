@@ -201,8 +201,8 @@ extension LambdaDoor {
             guard Self.isFunction(letter) else {
                 throw Fault(
                     400, "ValidationException",
-                    "The DeadLetterConfig '\(letter.prefix(Fault.shownMax))' is no function: this server has no queues, "
-                        + "and tells functions of failures.")
+                    "The DeadLetterConfig '\(letter.prefix(Fault.shownMax))' is no function: this server has no "
+                        + "queues, and tells functions of failures.")
             }
             target.deadLetter = letter
         }

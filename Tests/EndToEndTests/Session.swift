@@ -85,7 +85,8 @@ struct Session {
         let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
         let before = [rig.folder.path(of: "bin"), programs].compactMap { $0 }.joined(separator: ":")
         let environment = rig.commandEnvironment.merging(
-            ["PATH": "\(before):\(path)", "TZ": "UTC", "LC_ALL": "C.UTF-8"]) { $1 }.merging(more.mapValues { $0 }) { $1 }
+            ["PATH": "\(before):\(path)", "TZ": "UTC", "LC_ALL": "C.UTF-8"]) { $1 }
+            .merging(more.mapValues { $0 }) { $1 }
         let result = try ChildProcess.run("bash", ["-c", script], environment: environment)
         return result.output
     }
