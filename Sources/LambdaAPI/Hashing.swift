@@ -23,8 +23,20 @@ enum Hashing {
     }
 
     static func hexadecimal(_ bytes: [UInt8]) -> String {
-        let digits = Array("0123456789abcdef".utf8)
-        return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+        var text: [UInt8] = []
+        text.reserveCapacity(2 * bytes.count)
+        append(hexadecimal: bytes, to: &text)
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    static func append(hexadecimal bytes: [UInt8], to text: inout [UInt8]) {
+        func digit(_ value: UInt8) -> UInt8 {
+            value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
+        }
+        for byte in bytes {
+            text.append(digit(byte >> 4))
+            text.append(digit(byte & 15))
+        }
     }
 
     static func sha256Text(_ bytes: some Sequence<UInt8>) -> String { hexadecimal(sha256(bytes)) }
@@ -34,6 +46,46 @@ enum Hashing {
         let (left, right) = (Array(left.utf8), Array(right.utf8))
         return left.count == right.count && CRYPTO_memcmp(left, right, left.count) == 0
     }
+}
+
+/// SHA-256 and HMAC for those who need many of them: nothing is looked up or allocated anew but the sums. On the loop's
+/// thread.
+final class Digester {
+    private let context: OpaquePointer
+    private let algorithm = EVP_sha256()
+
+    init() {
+        guard let context = EVP_MD_CTX_new() else { preconditionFailure("no memory for a digest") }
+        self.context = context
+        precondition(EVP_DigestInit_ex(context, algorithm, nil) == 1, "no SHA-256")
+    }
+
+    deinit { EVP_MD_CTX_free(context) }
+
+    /// Of the parts one behind the other.
+    func sha256(_ first: [UInt8], _ second: [UInt8] = []) -> [UInt8] {
+        var sum = [UInt8](repeating: 0, count: 32)
+        // Without an algorithm the one before is begun again.
+        var isWell = EVP_DigestInit_ex(context, nil, nil) == 1 && EVP_DigestUpdate(context, first, first.count) == 1
+        if !second.isEmpty { isWell = isWell && EVP_DigestUpdate(context, second, second.count) == 1 }
+        precondition(isWell && EVP_DigestFinal_ex(context, &sum, nil) == 1, "no SHA-256")
+        return sum
+    }
+
+    /// A key as HMAC needs it. Source: RFC 2104.
+    struct Key {
+        fileprivate let inner, outer: [UInt8]
+
+        /// - Precondition: `bytes` are 64 at the most.
+        init(_ bytes: [UInt8]) {
+            precondition(bytes.count <= 64, "a longer key is hashed first")
+            let block = bytes + [UInt8](repeating: 0, count: 64 - bytes.count)
+            inner = block.map { $0 ^ 0x36 }
+            outer = block.map { $0 ^ 0x5C }
+        }
+    }
+
+    func hmac(_ key: Key, _ text: [UInt8]) -> [UInt8] { sha256(key.outer, sha256(key.inner, text)) }
 }
 
 /// Base64 with padding. Source: RFC 4648 §4.

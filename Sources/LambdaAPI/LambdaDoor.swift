@@ -232,7 +232,7 @@ public final class LambdaDoor {
         _ head: RequestHead, _ signature: Signature?, _ form: PayloadForm, body: [UInt8]
     ) throws(Fault) {
         guard let keys, let signature else { return }
-        try keys.verify(head, signature, payload: form.signed(body, head, isURL: signature.urlSeconds != nil))
+        try keys.verify(head, signature, payload: form.signed(body, head, isURL: signature.urlSeconds != nil, keys))
     }
 
     private func content(_ bytes: [UInt8], _ form: PayloadForm, _ signature: Signature?) throws(Fault) -> [UInt8] {

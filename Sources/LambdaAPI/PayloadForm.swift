@@ -33,9 +33,9 @@ enum PayloadForm: Hashable {
     }
 
     /// What stands for the body in what is signed. A signed URL says nothing of it: its hash is of nothing.
-    func signed(_ body: [UInt8], _ head: RequestHead, isURL: Bool) -> String {
+    func signed(_ body: [UInt8], _ head: RequestHead, isURL: Bool, _ keys: SigningKeys) -> String {
         switch self {
-        case .plain: Hashing.sha256Text(isURL ? [] : body)
+        case .plain: keys.hash(isURL ? [] : body)
         case .hashed(let hash): hash
         case .unsigned, .chunked: head.text(of: Self.header) ?? ""
         }

@@ -138,10 +138,18 @@ struct Signature: Hashable, Sendable {
     /// When it was made.
     var instant: WallTime? {
         let digits = Array(time.utf8)
-        guard digits.count == 16, digits[8] == UInt8(ascii: "T"), digits[15] == UInt8(ascii: "Z") else { return nil }
-        func part(_ range: Range<Int>) -> String { String(decoding: digits[range], as: UTF8.self) }
-        return WallTime(
-            iso8601: "\(part(0..<4))-\(part(4..<6))-\(part(6..<8))T\(part(9..<11)):\(part(11..<13)):\(part(13..<15))Z")
+        guard digits.count == 16, digits[8] == UInt8(ascii: "T"), digits[15] == UInt8(ascii: "Z"),
+            digits.enumerated().allSatisfy({ $0 == 8 || $0 == 15 || Ascii.isDigit($1) })
+        else { return nil }
+        func part(_ range: Range<Int>) -> Int { digits[range].reduce(0) { $0 * 10 + Int($1 - UInt8(ascii: "0")) } }
+        let (month, day, hour, minute) = (part(4..<6), part(6..<8), part(9..<11), part(11..<13))
+        // A thirtieth of February is one of March: it is compared with a clock, and shown to nobody.
+        guard (1...12).contains(month), (1...31).contains(day), hour < 24, minute < 60, part(13..<15) < 60 else {
+            return nil
+        }
+        let civil = CivilTime(
+            year: part(0..<4), month: month, day: day, hour: hour, minute: minute, second: part(13..<15))
+        return WallTime(seconds: civil.seconds)
     }
 
     /// Whether it is neither from another day, nor too old, nor from the future.
@@ -152,13 +160,13 @@ struct Signature: Hashable, Sendable {
         guard time.hasPrefix(scope.date) else {
             throw .badSignature("Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date.")
         }
-        let clock = Self.compact(now)
+        func clock() -> String { Self.compact(now) }
         guard made - now <= Self.skewMax else {
-            throw .badSignature("Signature not yet current: \(time) is still later than \(clock) (5 min.)")
+            throw .badSignature("Signature not yet current: \(time) is still later than \(clock()) (5 min.)")
         }
         let age = urlSeconds.map { Duration.seconds($0) } ?? Self.skewMax
         guard now - made <= age else {
-            throw .badSignature("Signature expired: \(time) is now earlier than \(clock) (- the time it is good for)")
+            throw .badSignature("Signature expired: \(time) is now earlier than \(clock()) (- the time it is good for)")
         }
     }
 
@@ -175,21 +183,39 @@ enum CanonicalRequest {
         guard signature.headers.contains("host") else {
             throw .incomplete("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
         }
-        var text = Array(head.methodText.utf8) + [10]
-        text += path(head.bytes[head.pathRange]) + [10]
-        text += query(head.queryRange.map { head.bytes[$0] } ?? []) + [10]
+        var text: [UInt8] = []
+        text.reserveCapacity(1024)
+        text += head.bytes[head.methodRange]
+        text.append(10)
+        append(path: head.bytes[head.pathRange], to: &text)
+        text.append(10)
+        if let range = head.queryRange { text += query(head.bytes[range]) }
+        text.append(10)
         for name in signature.headers {
-            guard let value = value(of: name, in: head) else {
+            text += name.utf8
+            text.append(UInt8(ascii: ":"))
+            guard append(valuesOf: name, in: head, to: &text) else {
                 throw .badSignature("The header '\(name.prefix(80))' was signed and is not in the request.")
             }
-            text += Array(name.utf8) + [UInt8(ascii: ":")] + value + [10]
+            text.append(10)
         }
-        text += [10] + Array(signature.headers.joined(separator: ";").utf8) + [10] + Array(payload.utf8)
+        text.append(10)
+        for (index, name) in signature.headers.enumerated() {
+            if index > 0 { text.append(UInt8(ascii: ";")) }
+            text += name.utf8
+        }
+        text.append(10)
+        text += payload.utf8
         return text
     }
 
     /// Without dots and double slashes, and encoded once more than it was sent.
-    static func path(_ path: ArraySlice<UInt8>) -> [UInt8] {
+    private static func append(path: ArraySlice<UInt8>, to text: inout [UInt8]) {
+        let isPlain = path.allSatisfy { Ascii.isName($0) || $0 == UInt8(ascii: "/") }
+        if isPlain, !path.isEmpty, !hasDoubleSlash(path) {
+            text += path
+            return
+        }
         var kept: [ArraySlice<UInt8>] = []
         for segment in path.split(separator: UInt8(ascii: "/")) {
             if segment.elementsEqual(".".utf8) { continue }
@@ -199,13 +225,16 @@ enum CanonicalRequest {
                 kept.append(segment)
             }
         }
-        var text: [UInt8] = [UInt8(ascii: "/")]
+        text.append(UInt8(ascii: "/"))
         for (index, segment) in kept.enumerated() {
             if index > 0 { text.append(UInt8(ascii: "/")) }
             encode(segment, into: &text)
         }
         if path.count > 1, path.last == UInt8(ascii: "/"), !kept.isEmpty { text.append(UInt8(ascii: "/")) }
-        return text
+    }
+
+    private static func hasDoubleSlash(_ path: ArraySlice<UInt8>) -> Bool {
+        zip(path, path.dropFirst()).contains { $0 == UInt8(ascii: "/") && $1 == UInt8(ascii: "/") }
     }
 
     /// Sorted, and without the signature itself.
@@ -255,16 +284,22 @@ enum CanonicalRequest {
     }
 
     /// All values of a header in one line, runs of blanks as one.
-    private static func value(of name: String, in head: RequestHead) -> [UInt8]? {
-        var found: [UInt8]?
+    /// - Returns: whether there is one.
+    private static func append(valuesOf name: String, in head: RequestHead, to text: inout [UInt8]) -> Bool {
+        var isThere = false
         for index in 0..<head.fieldCount
         where head.bytes[head.nameRange(ofField: index)].elementsEqual(name.utf8) {
-            let words = head.bytes[head.valueRange(ofField: index)]
-                .split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
-            let value = Array(words.joined(separator: [UInt8(ascii: " ")]))
-            found = found.map { $0 + [UInt8(ascii: ",")] + value } ?? value
+            if isThere { text.append(UInt8(ascii: ",")) }
+            isThere = true
+            var wasBlank = false
+            for byte in head.bytes[head.valueRange(ofField: index)] {
+                let isBlank = byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t")
+                if isBlank, wasBlank { continue }
+                wasBlank = isBlank
+                text.append(isBlank ? UInt8(ascii: " ") : byte)
+            }
         }
-        return found
+        return isThere
     }
 }
 
@@ -279,31 +314,45 @@ final class SigningKeys {
     }
 
     private let keys: AccessKeys
-    private var derived: [Name: [UInt8]] = [:]
+    private let digester = Digester()
+    private var derived: [Name: (bytes: [UInt8], key: Digester.Key)] = [:]
 
     init(_ keys: AccessKeys) { self.keys = keys }
 
     func project(of keyID: String) -> String? { keys[keyID]?.project }
 
-    func key(_ keyID: String, _ scope: CredentialScope) throws(Fault) -> [UInt8] {
+    /// The SHA-256 of a body as text.
+    func hash(_ body: [UInt8]) -> String { Hashing.hexadecimal(digester.sha256(body)) }
+
+    func key(_ keyID: String, _ scope: CredentialScope) throws(Fault) -> [UInt8] { try derive(keyID, scope).bytes }
+
+    private func derive(
+        _ keyID: String, _ scope: CredentialScope
+    ) throws(Fault) -> (bytes: [UInt8], key: Digester.Key) {
         let name = Name(keyID: keyID, scope: scope)
         if let known = derived[name] { return known }
         guard let secret = keys[keyID]?.secret else { throw .unknownKey }
         let day = Hashing.hmac(Array("AWS4".utf8) + secret, scope.date.utf8)
-        let key = Hashing.hmac(
+        let bytes = Hashing.hmac(
             Hashing.hmac(Hashing.hmac(day, scope.region.utf8), scope.service.utf8), "aws4_request".utf8)
         if derived.count >= Self.cachedMax { derived = [:] }
-        derived[name] = key
-        return key
+        let found = (bytes, Digester.Key(bytes))
+        derived[name] = found
+        return found
     }
 
     /// - Throws: ``Fault`` unless the signature is the one that the key's owner would make of this request.
     func verify(_ head: RequestHead, _ signature: Signature, payload: String) throws(Fault) {
-        let key = try key(signature.keyID, signature.scope)
+        let key = try derive(signature.keyID, signature.scope).key
         let request = try CanonicalRequest.text(head, signature, payload: payload)
-        let toSign =
-            "\(Signature.algorithm)\n\(signature.time)\n\(signature.scope.text)\n\(Hashing.sha256Text(request))"
-        let right = Hashing.hexadecimal(Hashing.hmac(key, toSign.utf8))
+        var toSign: [UInt8] = []
+        toSign.reserveCapacity(256)
+        for part in [Signature.algorithm, signature.time, signature.scope.text] {
+            toSign += part.utf8
+            toSign.append(10)
+        }
+        Hashing.append(hexadecimal: digester.sha256(request), to: &toSign)
+        let right = Hashing.hexadecimal(digester.hmac(key, toSign))
         guard Hashing.areEqual(right, signature.value) else { throw .badSignature(Fault.mismatch) }
     }
 }

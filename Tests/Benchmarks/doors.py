@@ -27,7 +27,7 @@ CONNECTIONS = (1, 8, 64)
 KEY, SECRET = "AKIABENCH", "a-secret-for-benchmarks-alone"
 INVOKE = "/2015-03-31/functions/noop/invocations"
 GATEWAY = "/function/noop"
-ROUNDS, SECONDS = 5, 3
+ROUNDS, SECONDS = 5, 2
 GOAL = 0.7
 
 
