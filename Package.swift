@@ -13,8 +13,8 @@ let strict: [SwiftSetting] = [
         ["-cross-module-optimization", "-enforce-exclusivity=unchecked"], .when(configuration: .release)),
 ]
 
-func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+func room(_ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = []) -> Target {
+    .target(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: strict)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
@@ -96,13 +96,18 @@ let package = Package(
         room(
             "QinlingAPI",
             ["Model", "EventLoop", "HTTP", "Store", "WorkerPool", "Dispatcher", "ControlAPI"]),
+        room(
+            "LambdaAPI",
+            ["Model", "EventLoop", "HTTP", "Store", "WorkerPool", "Dispatcher", "Gateway", "ControlAPI", "CCrypto"],
+            exclude: ["README.md"]),
         room("Client", ["Model"]),
         // Floors 6 and 7: the house and its handle.
         room(
             "Server",
             [
                 "Model", "EventLoop", "HTTP", "Store", "Launcher", "Egress", "WorkerPool", "RuntimeAPI", "Dispatcher",
-                "Gateway", "Scheduler", "ControlAPI", "QinlingAPI", .product(name: "Logging", package: "swift-log"),
+                "Gateway", "Scheduler", "ControlAPI", "QinlingAPI", "LambdaAPI",
+                .product(name: "Logging", package: "swift-log"),
             ]),
         .executableTarget(
             name: "taibai",
@@ -132,6 +137,7 @@ let package = Package(
         tests("RuntimeAPITests", ["RuntimeAPI", "WorkerPool", "Model"]),
         tests("ManifestTests", ["Manifest", "Model"]),
         tests("QinlingAPITests", ["QinlingAPI", "ControlAPI", "Store", "Model"]),
+        tests("LambdaAPITests", ["LambdaAPI", "ControlAPI", "HTTP", "Store", "Model"]),
         tests("ClientTests", ["Client", "taibai", "Model"]),
         tests("SimulationTests", ["EngineSupport", "Dispatcher", "WorkerPool", "Autoscaler", "Model", "EventLoop"]),
         tests("StyleTests", []),

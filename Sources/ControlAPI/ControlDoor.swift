@@ -89,7 +89,9 @@ public final class ControlDoor {
         self.tokens = tokens
         self.invoke = invoke
         self.promise = promise
-        routes = functionRoutes + executionRoutes + promiseRoutes + jobRoutes + secretRoutes + serverRoutes + poolRoutes
+        routes =
+            functionRoutes + aliasRoutes + executionRoutes + promiseRoutes + jobRoutes + secretRoutes + serverRoutes
+            + poolRoutes
     }
 
     /// Serves the request, whatever its path.

@@ -116,7 +116,7 @@ public final class Engine {
 
     private func isCurrent(_ key: VersionKey) -> Bool {
         guard let entry = catalog.functions[key.name] else { return false }
-        return entry.current.number == key.number || entry.aliases.values.contains(key.number)
+        return entry.current.number == key.number || entry.isAliased(key.number)
     }
 
     /// Serves `catalog` from now on. Calls already taken go on with the version they began with. A pool that nothing

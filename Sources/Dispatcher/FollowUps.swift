@@ -1,6 +1,6 @@
 // What follows from the end of a promised execution: functions that are told of it.
 
-internal import Model
+public import Model
 internal import WorkerPool
 
 extension Engine {
@@ -10,7 +10,8 @@ extension Engine {
     ) -> [PromisedExecution] {
         guard record.status.isFinal, record.status != .cancelled else { return [] }
         let destination = record.status == .success ? execution.terms.onSuccess : execution.terms.onFailure
-        guard let reference = destination?.function else { return [] }
+        guard let destination else { return [] }
+        let reference = destination.function
         guard execution.terms.hops < PromiseTerms.hopsMax else {
             note(execution, "\(reference) is not told: \(PromiseTerms.hopsMax) executions led to this one already")
             return []
@@ -26,7 +27,11 @@ extension Engine {
         fields.append(name: ":method", value: "POST".utf8)
         fields.append(name: ":path", value: "/".utf8)
         fields.append(name: "content-type", value: "application/json".utf8)
-        let body = OutcomeDocument.json(record, result)
+        let body =
+            switch destination.form {
+            case .function: OutcomeDocument.json(record, result)
+            case .lambda: LambdaRecord.json(execution, record, result)
+            }
         var terms = version.settings.promise.terms(for: .async)
         terms.hops = execution.terms.hops + 1
         return [
@@ -34,6 +39,12 @@ extension Engine {
                 id: makeID(), version: version.key, trigger: .async,
                 payload: DurablePayload(fields: fields, body: body).encoded, createdAt: clock.wall(), terms: terms)
         ]
+    }
+
+    /// What is promised in the place of an execution that is refused although it was accepted; nil when nobody is to be
+    /// told of its failure.
+    public func followUp(refusing execution: PromisedExecution, _ problem: Problem) -> PromisedExecution? {
+        followUps(of: execution, record(of: execution, .dead, problem), nil).first
     }
 
     private func note(_ execution: PromisedExecution, _ text: String) {

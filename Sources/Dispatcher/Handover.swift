@@ -22,7 +22,14 @@ extension Engine {
     /// The version that a call of `reference` goes to now.
     /// - Throws: ``Problem`` `function-not-found` or `version-not-found`.
     public func resolve(_ reference: FunctionReference) throws(Problem) -> FunctionVersion {
-        let version = try catalog.resolve(reference)
+        var version = try catalog.resolve(reference)
+        // Who gives an alias a second version wants both to be called.
+        if case .alias(let alias) = reference.qualifier, let entry = catalog.functions[reference.name],
+            let split = entry.splits[alias], Split.goesToSecond(random.next(), share: split.share),
+            let second = entry.version(split.version)
+        {
+            version = second
+        }
         guard !handovers.isEmpty, let handover = handovers[version.key] else { return version }
         // Who names a number means it.
         if case .version = reference.qualifier { return version }

@@ -29,7 +29,7 @@ extension FunctionDoor {
         } catch {
             return exchange.answer(error)
         }
-        let fields = fields(of: exchange, path: path[...])
+        let fields = Self.fields(of: exchange, path: path[...])
         let query = exchange.head.queryRange.map { Array(exchange.head.bytes[$0]) } ?? []
         exchange.collectBody(max: min(Self.asyncBodyBytesMax, version.settings.bodyMax.bytes)) { [engine] body in
             let execution = PromisedExecution(

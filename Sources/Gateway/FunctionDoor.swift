@@ -4,7 +4,7 @@
 public import Dispatcher
 public import HTTP
 public import Model
-internal import WorkerPool
+public import WorkerPool
 
 /// Turns HTTP requests into executions. On the loop's thread.
 public final class FunctionDoor {
@@ -56,7 +56,7 @@ public final class FunctionDoor {
     ) {
         let id = engine.makeID()
         Conversation(exchange, engine: engine, id: id, version: version)
-            .start(version, trigger: trigger, fields: fields(of: exchange, path: path))
+            .start(version, trigger: trigger, fields: Self.fields(of: exchange, path: path))
     }
 
     func resolve(
@@ -71,16 +71,23 @@ public final class FunctionDoor {
         let rest = path[(path.startIndex + found.restStart)...]
         let version = try engine.resolve(found.reference)
         // A project's own: called with its token through the Qinling API, and by nobody here, where none is asked for.
-        if version.settings.contract == .qinling, version.name.text.hasPrefix(Self.projectPrefix) {
+        if Self.isHidden(version) {
             throw Problem(.functionNotFound, "there is no function '\(found.reference.name)'")
         }
         return (version, rest.isEmpty ? Self.rootPath : rest)
     }
-    /// What the names of projects' functions begin with in the catalog.
-    private static let projectPrefix = "qinling-"
+
+    /// Whether a function is one that only its project's own door leads to.
+    private static func isHidden(_ version: FunctionVersion) -> Bool {
+        let name = version.name.text
+        if name.hasPrefix("qinling-") { return version.settings.contract == .qinling }
+        // `lambda-` and 32 hexadecimal digits: what the Lambda API makes where a key is asked for.
+        guard name.utf8.count == 39, name.hasPrefix("lambda-") else { return false }
+        return name.dropFirst(7).allSatisfy(\.isHexDigit)
+    }
 
     /// What the worker is told of the request: our own fields first, then the caller's headers.
-    func fields(of exchange: Exchange, path: ArraySlice<UInt8>) -> FieldList {
+    public static func fields(of exchange: Exchange, path: ArraySlice<UInt8>) -> FieldList {
         let head = exchange.head
         let bytes = head.bytes
         let span = bytes.span

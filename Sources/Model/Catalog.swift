@@ -83,16 +83,20 @@ public struct FunctionEntry: Hashable, Sendable {
     /// In ascending order of number, never empty.
     public private(set) var versions: [FunctionVersion]
     public private(set) var aliases: [AliasName: VersionNumber]
+    /// Of aliases that lead to two versions: the second, and its share.
+    public private(set) var splits: [AliasName: Split]
     /// The version it was rolled back to; nil: it was not, since its last deploy.
     public private(set) var rolledBackTo: VersionNumber?
 
     /// - Precondition: `versions` is not empty and ascending.
     public init(
-        versions: [FunctionVersion], aliases: [AliasName: VersionNumber], rolledBackTo: VersionNumber? = nil
+        versions: [FunctionVersion], aliases: [AliasName: VersionNumber], splits: [AliasName: Split] = [:],
+        rolledBackTo: VersionNumber? = nil
     ) {
         precondition(!versions.isEmpty, "a function without a version")
         self.versions = versions
         self.aliases = aliases
+        self.splits = splits
         self.rolledBackTo = rolledBackTo
     }
 
@@ -104,6 +108,10 @@ public struct FunctionEntry: Hashable, Sendable {
     public var latest: FunctionVersion { versions[versions.count - 1] }
     public func version(_ number: VersionNumber) -> FunctionVersion? { versions.first { $0.number == number } }
     public func version(_ alias: AliasName) -> FunctionVersion? { aliases[alias].flatMap { version($0) } }
+    /// Whether an alias leads to this version, be it with a share of the calls.
+    public func isAliased(_ number: VersionNumber) -> Bool {
+        aliases.values.contains(number) || splits.values.contains { $0.version == number }
+    }
 }
 
 /// What stands behind a function's name in a call: nothing, `:7` or `@live`.

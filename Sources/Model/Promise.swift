@@ -45,21 +45,35 @@ public struct RetryPolicy: Hashable, Sendable {
 
 /// Whom the end of an execution is told: a function, which gets the outcome as its event in an execution of its own.
 public struct Destination: Hashable, Sendable, CustomStringConvertible {
-    public let function: FunctionReference
+    /// In which words it is told.
+    public enum Form: String, Sendable, CaseIterable {
+        /// Ours.
+        case function
+        /// AWS Lambda's record of an asynchronous invocation.
+        case lambda = "lambda-function"
+    }
 
-    private static let prefix = "function:"
+    public let function: FunctionReference
+    public let form: Form
+
+    public init(_ function: FunctionReference, form: Form = .function) {
+        self.function = function
+        self.form = form
+    }
 
     /// Reads `function:NAME`, with a version or an alias if need be.
     public init(_ text: String) throws(DestinationError) {
-        guard text.hasPrefix(Self.prefix) else { throw DestinationError(text: text, reason: nil) }
+        let form = Form.allCases.first { text.hasPrefix("\($0.rawValue):") }
+        guard let form else { throw DestinationError(text: text, reason: nil) }
+        self.form = form
         do throws(NameError) {
-            function = try FunctionReference(String(text.dropFirst(Self.prefix.count)))
+            function = try FunctionReference(String(text.dropFirst(form.rawValue.count + 1)))
         } catch {
             throw DestinationError(text: text, reason: error)
         }
     }
 
-    public var description: String { "\(Self.prefix)\(function)" }
+    public var description: String { "\(form.rawValue):\(function)" }
 }
 
 /// A text that names no destination, and what would.

@@ -1,5 +1,6 @@
 // What the API says when it refuses. The texts are Qinling's own: people and scripts match on them.
 
+internal import ControlAPI
 internal import HTTP
 internal import Model
 internal import Store

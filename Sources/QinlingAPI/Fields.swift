@@ -1,5 +1,6 @@
 // What a body may hold, as data: the same list checks requests and is written into the OpenAPI document.
 
+internal import ControlAPI
 internal import Model
 
 /// One field of a body.

@@ -1,5 +1,7 @@
 // What a function is given: the rules by which Qinling reads the text of an input.
 
+internal import ControlAPI
+
 /// An input that was read.
 enum Input: Hashable {
     case none

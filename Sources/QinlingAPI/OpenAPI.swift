@@ -1,5 +1,6 @@
 // The OpenAPI 3.1 document, made from the table that serves the requests.
 
+internal import ControlAPI
 internal import Model
 
 enum OpenAPI {

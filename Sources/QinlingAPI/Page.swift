@@ -1,5 +1,6 @@
 // Lists: whole as in Qinling, or by page, sorted and with chosen fields, if somebody asks for that.
 
+internal import ControlAPI
 internal import Model
 
 enum Page {

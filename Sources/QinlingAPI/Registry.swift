@@ -2,6 +2,7 @@
 // first to be told last: a change is applied here at once, so that what comes next in the same turn sees it, and taken
 // back when the store refuses it. Whoever asked for it is answered when it is on the disk.
 
+internal import ControlAPI
 internal import Foundation
 internal import Model
 internal import Store
@@ -43,6 +44,8 @@ final class Registry {
         case JobResource.kind: try take(JobResource.self)
         case WebhookResource.kind: try take(WebhookResource.self)
         case TokenResource.kind: try take(TokenResource.self)
+        // The other doors' own.
+        case let kind where kind.hasPrefix(ResourceRow.lambdaPrefix): break
         default: throw .damaged("there is no kind of resource '\(row.kind)'")
         }
     }

@@ -1,6 +1,7 @@
 // What a project owns, as it is kept: in memory while the server runs, as rows of JSON in the store. And as it is
 // shown: exactly the fields that Qinling's clients know, nulls included.
 
+internal import ControlAPI
 internal import Foundation
 internal import Model
 internal import Store
@@ -65,12 +66,6 @@ struct RuntimeResource: Resource {
             "status": .text(status ?? (Self.runtime(for: image) == nil ? "error" : "available")),
             "project_id": .text(project), "created_at": .text(times.created.qinling), "updated_at": times.updated,
         ]
-    }
-}
-
-extension JSON: ExpressibleByDictionaryLiteral {
-    init(dictionaryLiteral elements: (String, JSON)...) {
-        self = .object(elements.map { Member(name: $0.0, value: $0.1) })
     }
 }
 

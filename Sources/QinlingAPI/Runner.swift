@@ -3,6 +3,7 @@
 //
 //   sync:  run ─▶ record ─▶ answer             async: record ─▶ answer ─▶ wait for a slot ─▶ run ─▶ record
 
+internal import ControlAPI
 internal import Dispatcher
 internal import EventLoop
 internal import Model

@@ -1,5 +1,6 @@
 // The objects of the API, for its document. Each is made from the view that is sent, so a field can't be forgotten.
 
+internal import ControlAPI
 internal import Model
 internal import Store
 

@@ -8,6 +8,7 @@ internal import EventLoop
 internal import Foundation
 internal import Gateway
 internal import HTTP
+internal import LambdaAPI
 internal import Launcher
 internal import Logging
 internal import Model
@@ -35,6 +36,7 @@ final class House {
     private let functionDoor: FunctionDoor
     private let controlDoor: ControlDoor
     private let qinlingDoor: QinlingDoor
+    private let lambdaDoor: LambdaDoor
     private let scheduler: JobScheduler
     private var signals: [SignalWatch] = []
     private var isStopping = false
@@ -53,7 +55,8 @@ final class House {
 
     /// Builds everything behind the doors.
     init(
-        _ options: ServerOptions, log: Logger, on foundations: Foundations, isolation: IsolationLevel, tokens: Tokens
+        _ options: ServerOptions, log: Logger, on foundations: Foundations, isolation: IsolationLevel, tokens: Tokens,
+        access: AccessPolicy
     ) throws {
         self.options = options
         self.log = log
@@ -109,6 +112,12 @@ final class House {
                 engine: engine, store: store, loop: loop, packages: packages, deployments: deployments,
                 control: controlDoor, tokens: tokens, quotas: options.quotas)
         }
+        lambdaDoor = try StartError.wrap("data folder \(options.dataDirectory)") {
+            [engine, controlDoor] () throws(StoreError) in
+            try LambdaDoor(
+                engine: engine, store: store, loop: loop, packages: packages, deployments: deployments,
+                policy: access, quotas: options.quotas, facts: { controlDoor.facts })
+        }
         store.onCatalog = { [engine] in engine.adopt($0) }
         foundations.service.handle = { [unowned self] in serve($0) }
     }
@@ -162,6 +171,7 @@ final class House {
         resumePromised()
         scheduler.start()
         qinlingDoor.start()
+        lambdaDoor.start()
         engine.warmMinimums()
         sweepPackages()
         loop.run()
@@ -180,10 +190,10 @@ final class House {
     }
 
     private func serve(_ exchange: Exchange) {
-        if functionDoor.serve(exchange) { return }
+        if lambdaDoor.serveURL(exchange) || functionDoor.serve(exchange) { return }
         let path = exchange.head.bytes[exchange.head.pathRange]
         if path.elementsEqual("/healthz".utf8) || path.elementsEqual("/readyz".utf8) { return answerHealth(exchange) }
-        if qinlingDoor.serve(exchange) { return }
+        if lambdaDoor.serve(exchange) || qinlingDoor.serve(exchange) { return }
         controlDoor.serve(exchange)
     }
 

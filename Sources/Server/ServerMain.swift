@@ -4,6 +4,7 @@
 internal import ControlAPI
 internal import EventLoop
 internal import Foundation
+internal import LambdaAPI
 internal import Launcher
 internal import Logging
 internal import Model
@@ -22,6 +23,7 @@ public enum ServerMain {
             let log = Logger(label: "taibai") { LineLog(label: $0, format: format) }
             // What may need root comes first, while there is one thread; then root is given up for good.
             let tokens = try tokens(options)
+            let access = try access(options)
             // Packages are for workers to read, whoever they are.
             umask(0o022)
             let user = try ServiceUser.choose(options.user)
@@ -40,7 +42,7 @@ public enum ServerMain {
             let foundations = House.Foundations(
                 loop: loop, launchers: launchers, doors: doors, service: service, data: data, secretKey: secretKey)
             let house = try data.inGivenWords {
-                try House(options, log: log, on: foundations, isolation: wanted, tokens: tokens)
+                try House(options, log: log, on: foundations, isolation: wanted, tokens: tokens, access: access)
             }
             try house.run()
             return house.exitCode
@@ -63,6 +65,20 @@ public enum ServerMain {
             throw StartError("isolation", "'\(options.isolation)' is none; use one of \(known)")
         }
         return wanted
+    }
+
+    /// Without access keys the Lambda API is open where the control API is, and closed elsewhere.
+    private static func access(_ options: ServerOptions) throws(StartError) -> AccessPolicy {
+        guard let path = options.accessKeysFile else {
+            let isLocal = options.listen.allSatisfy { ListenAddress($0)?.isLoopback ?? false }
+            return isLocal && options.tokensFile == nil ? .open : .closed
+        }
+        guard let bytes = FileManager.default.contents(atPath: path) else {
+            throw StartError("access key file \(path)", "can't be read")
+        }
+        return try StartError.wrap("access key file \(path)") { () throws(AccessKeyFileError) in
+            .keys(try AccessKeys(parsing: String(decoding: bytes, as: UTF8.self)))
+        }
     }
 
     /// Without tokens the control API is open to everybody who can connect, so only this machine may.

@@ -13,6 +13,9 @@ public struct ServerOptions: Sendable {
     /// A file of tokens for the control API, a line each: TOKEN PROJECT admin|member. None: no token is asked for,
     /// which is only allowed on loopback.
     public var tokensFile: String?
+    /// A file of access keys for the Lambda API, a line each: KEY-ID SECRET PROJECT. None: no key is asked for where
+    /// only this machine can connect and no token is asked for either; elsewhere that API is closed.
+    public var accessKeysFile: String?
     /// The file with the key that secrets are sealed with. None: `secret.key` in the data folder, made when missing.
     public var secretKeyFile: String?
     /// The interpreter of the runtime python3.
@@ -33,7 +36,8 @@ public struct ServerOptions: Sendable {
     public init(
         listen: [String] = ["localhost:8080"], dataDirectory: String = "taibai-data",
         isolation: String = IsolationLevel.sealed.rawValue, tokensFile: String? = nil,
-        secretKeyFile: String? = nil, pythonPath: String = "/usr/bin/python3", user: String? = nil,
+        accessKeysFile: String? = nil, secretKeyFile: String? = nil, pythonPath: String = "/usr/bin/python3",
+        user: String? = nil,
         allowsHostNetwork: Bool = false, memoryBudget: ByteCount? = nil,
         drainTimeout: Duration = .seconds(30), logFormat: String = "text"
     ) {
@@ -41,6 +45,7 @@ public struct ServerOptions: Sendable {
         self.dataDirectory = dataDirectory
         self.isolation = isolation
         self.tokensFile = tokensFile
+        self.accessKeysFile = accessKeysFile
         self.secretKeyFile = secretKeyFile
         self.pythonPath = pythonPath
         self.user = user

@@ -20,7 +20,8 @@ extension Store {
             change: { functions, version in
                 let old = functions[version.name]
                 functions[version.name] = FunctionEntry(
-                    versions: (old?.versions ?? []) + [version], aliases: old?.aliases ?? [:])
+                    versions: (old?.versions ?? []) + [version], aliases: old?.aliases ?? [:],
+                    splits: old?.splits ?? [:])
             }, then: then)
     }
 
@@ -33,7 +34,7 @@ extension Store {
                 guard let old = functions[key.name] else { return }
                 functions[key.name] = FunctionEntry(
                     versions: old.versions.filter { $0.number != key.number }, aliases: old.aliases,
-                    rolledBackTo: old.rolledBackTo)
+                    splits: old.splits, rolledBackTo: old.rolledBackTo)
             }, then: then)
     }
 
@@ -51,26 +52,31 @@ extension Store {
             { try $0.rollBack(name, to: number) },
             change: { functions, _ in
                 guard let old = functions[name] else { return }
-                functions[name] = FunctionEntry(versions: old.versions, aliases: old.aliases, rolledBackTo: number)
+                functions[name] = FunctionEntry(
+                    versions: old.versions, aliases: old.aliases, splits: old.splits, rolledBackTo: number)
             }, then: then)
     }
 
-    /// Points an alias at a version, made if need be. Answers `notFound` when that version is not there.
+    /// Points an alias at a version, made if need be. Answers `notFound` when a version is not there.
+    /// - Parameter split: a second version, which gets a share of the calls.
     public func setAlias(
-        _ alias: AliasName, of function: FunctionName, to number: VersionNumber, then: @escaping StoreAnswer<Void>
+        _ alias: AliasName, of function: FunctionName, to number: VersionNumber, split: Split? = nil,
+        then: @escaping StoreAnswer<Void>
     ) {
-        changeAlias(alias, of: function, to: number, { try $0.setAlias(alias, of: function, to: number) }, then: then)
+        changeAlias(
+            alias, of: function, to: number, split,
+            { try $0.setAlias(alias, of: function, to: number, split: split) }, then: then)
     }
 
     /// Removes an alias. Answers `inUse` when a job calls through it.
     public func deleteAlias(
         _ alias: AliasName, of function: FunctionName, then: @escaping StoreAnswer<Void>
     ) {
-        changeAlias(alias, of: function, to: nil, { try $0.deleteAlias(alias, of: function) }, then: then)
+        changeAlias(alias, of: function, to: nil, nil, { try $0.deleteAlias(alias, of: function) }, then: then)
     }
 
     private func changeAlias(
-        _ alias: AliasName, of function: FunctionName, to number: VersionNumber?,
+        _ alias: AliasName, of function: FunctionName, to number: VersionNumber?, _ split: Split?,
         _ run: @escaping @Sendable (any StoreSession) throws -> Void, then: @escaping StoreAnswer<Void>
     ) {
         writeCatalog(
@@ -79,8 +85,10 @@ extension Store {
                 guard let old = functions[function] else { return }
                 var aliases = old.aliases
                 aliases[alias] = number
+                var splits = old.splits
+                splits[alias] = split
                 functions[function] = FunctionEntry(
-                    versions: old.versions, aliases: aliases, rolledBackTo: old.rolledBackTo)
+                    versions: old.versions, aliases: aliases, splits: splits, rolledBackTo: old.rolledBackTo)
             }, then: then)
     }
 }

@@ -10,6 +10,8 @@ public struct ResourceRow: Hashable, Sendable {
     public let project: String
     /// JSON of the room that owns the kind.
     public let body: [UInt8]
+    /// What the kinds of the Lambda API begin with; all others are the Qinling API's.
+    public static let lambdaPrefix = "lambda-"
 
     public init(kind: String, id: String, project: String, body: [UInt8]) {
         self.kind = kind

@@ -49,7 +49,9 @@ protocol StoreSession {
     func deleteFunction(_ name: FunctionName) throws
     /// Lets calls without a qualifier go to this version until the next one is published.
     func rollBack(_ name: FunctionName, to number: VersionNumber) throws
-    func setAlias(_ alias: AliasName, of function: FunctionName, to number: VersionNumber) throws
+    func setAlias(
+        _ alias: AliasName, of function: FunctionName, to number: VersionNumber, split: Split?
+    ) throws
     func deleteAlias(_ alias: AliasName, of function: FunctionName) throws
 
     // Secrets
@@ -114,4 +116,11 @@ protocol StoreSession {
     func prune(to kept: Retention, rowsMax: Int, now: WallTime) throws -> Bool
     /// What a full check of the database finds wrong; empty is well. Costs a read of the whole file.
     func checkIntegrity() throws -> [String]
+}
+
+extension StoreSession {
+    /// An alias of one version.
+    func setAlias(_ alias: AliasName, of function: FunctionName, to number: VersionNumber) throws {
+        try setAlias(alias, of: function, to: number, split: nil)
+    }
 }

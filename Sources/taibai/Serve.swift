@@ -46,6 +46,13 @@ struct Serve: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
+            "A file of access keys for AWS clients, a line each: KEY-ID SECRET PROJECT. (default: any key on loopback)",
+            valueName: "file"),
+        completion: .file())
+    var accessKeys: String?
+
+    @Option(
+        help: ArgumentHelp(
             "The file with the key that secrets are sealed with; made when missing. (default: secret.key in the data "
                 + "folder)", valueName: "file"),
         completion: .file())
@@ -89,6 +96,7 @@ struct Serve: ParsableCommand {
     func run() throws {
         var options = ServerOptions(
             listen: listen, dataDirectory: data, isolation: isolation.rawValue, tokensFile: tokens,
+            accessKeysFile: accessKeys,
             secretKeyFile: secretKey, pythonPath: python, user: user,
             allowsHostNetwork: allowHostNetwork, memoryBudget: memoryBudget, drainTimeout: drainTimeout,
             logFormat: logFormat.rawValue)

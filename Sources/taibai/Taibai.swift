@@ -29,7 +29,8 @@ import Server
             CommandGroup(
                 name: "Resource",
                 subcommands: [
-                    Functions.self, Describe.self, Delete.self, JobCommand.self, SecretCommand.self, TokenCommand.self,
+                    Functions.self, Describe.self, Delete.self, AliasCommand.self, JobCommand.self,
+                    SecretCommand.self, TokenCommand.self,
                 ]),
             CommandGroup(
                 name: "Observing",

@@ -27,6 +27,22 @@ import WorkerPool
         #expect(served(rig) == [3, 1, 2])
     }
 
+    @Test func `sends an alias' second version its share of the calls, whoever calls`() throws {
+        let versions = [1, 2].map { SampleFunction.version("hello", $0) }
+        let live = SampleFunction.alias("live")
+        let split = try #require(Split(version: SampleFunction.number(2), share: 0.25))
+        let entry = FunctionEntry(
+            versions: versions, aliases: [live: SampleFunction.number(1)], splits: [live: split])
+        let rig = EngineRig(Catalog(functions: [SampleFunction.name("hello"): entry]))
+        for _ in 0..<400 { rig.call("hello@live") }
+        rig.advance(.seconds(10))
+
+        let second = served(rig).count { $0 == 2 }
+        // Five standard deviations of 400 throws are 43.
+        #expect(served(rig).count == 400 && abs(second - 100) < 44, "\(second) of 400")
+        #expect(try rig.engine.resolve(SampleFunction.reference("hello:1")).number.value == 1)
+    }
+
     @Test func `tells the worker whose execution it is and what started it`() throws {
         let rig = EngineRig(catalog(1))
         rig.call(trigger: .invoke)

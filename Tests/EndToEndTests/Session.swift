@@ -31,7 +31,11 @@ struct Session {
     }
 
     /// Runs the commands one after the other in one folder, which has the repository's folders in it.
-    func run(on rig: ServerRig, sourceLocation: SourceLocation = #_sourceLocation) throws {
+    /// - Parameter programs: a folder of programs that come before the system's.
+    func run(
+        on rig: ServerRig, programs: String? = nil, environment: [String: String] = [:],
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
         try prepare(rig)
         for step in steps where !Self.startsTheServer(step.command) {
             let wanted = step.output.joined(separator: "\n")
@@ -40,7 +44,7 @@ struct Session {
             // A record or a log line is there a moment after the answer, as it is for a reader who types.
             let patience = Duration.seconds(Self.onlyLooks(step.command) ? 20 : 0)
             _ = try? rig.waitFor("the output of \(step.command)", within: patience) {
-                got = try Self.execute(step.command, on: rig)
+                got = try Self.execute(step.command, on: rig, programs, environment)
                 return try Self.matches(got, wanted)
             }
             #expect(
@@ -72,13 +76,17 @@ struct Session {
     }
 
     /// Runs one command in bash, in the folder that the one before it ended in.
-    private static func execute(_ command: String, on rig: ServerRig) throws -> String {
+    private static func execute(
+        _ command: String, on rig: ServerRig, _ programs: String?, _ more: [String: String]
+    ) throws -> String {
         let state = rig.folder.path(of: "folder")
         let command = command.replacingOccurrences(of: "localhost:8080", with: rig.address)
         let script = "exec 2>&1; cd \"$(cat \(state))\"; trap 'pwd > \(state)' EXIT\n\(command)\n"
         let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
+        let before = [rig.folder.path(of: "bin"), programs].compactMap { $0 }.joined(separator: ":")
         let environment = rig.commandEnvironment.merging(
-            ["PATH": "\(rig.folder.path(of: "bin")):\(path)", "TZ": "UTC", "LC_ALL": "C.UTF-8"]) { $1 }
+            ["PATH": "\(before):\(path)", "TZ": "UTC", "LC_ALL": "C.UTF-8"]) { $1 }
+            .merging(more.mapValues { $0 }) { $1 }
         let result = try ChildProcess.run("bash", ["-c", script], environment: environment)
         return result.output
     }

@@ -180,6 +180,38 @@ import Testing
     }
 }
 
+@Suite struct `Aliases of two versions` {
+    @Test(arguments: BackendRig.Kind.allCases)
+    func `keep their share, and the version that gets it`(kind: BackendRig.Kind) throws {
+        try BackendRig.with(kind) { rig in
+            let publish: @Sendable (any StoreSession) throws -> FunctionVersion = { session in
+                try session.publishVersion(
+                    settings: Sample.settings("hello"), package: Sample.digest, packageSize: ByteCount(bytes: 1),
+                    createdAt: WallTime(milliseconds: 1))
+            }
+            let first = try rig.write(publish)
+            let second = try rig.write(publish)
+            let live = Sample.alias("live")
+            let split = try #require(Split(version: second.number, share: 0.125))
+            try rig.write { try $0.setAlias(live, of: first.name, to: first.number, split: split) }
+            let entry = try rig.read { try $0.catalog() }.functions[first.name]
+            #expect(entry?.splits == [live: split])
+            #expect(entry?.isAliased(second.number) == true)
+            try rig.expectFailure(.inUse(.version(second.key), by: "alias 'hello@live'")) {
+                try $0.deleteVersion(second.key)
+            }
+            let missing = VersionKey(name: first.name, number: Sample.number(9))
+            try rig.expectFailure(.notFound(.version(missing))) {
+                try $0.setAlias(
+                    live, of: first.name, to: first.number, split: Split(version: missing.number, share: 0.5))
+            }
+            try rig.write { try $0.setAlias(live, of: first.name, to: first.number) }
+            #expect(try rig.read { try $0.catalog() }.functions[first.name]?.splits == [:])
+            try rig.write { try $0.deleteVersion(second.key) }
+        }
+    }
+}
+
 @Suite struct `Transactions of a backend` {
     private static let publish: @Sendable (any StoreSession) throws -> any Sendable = { session in
         try session.publishVersion(

@@ -43,11 +43,16 @@ private struct Allowance {
         "QinlingAPI": Allowance(
             rooms: ["Model", "EventLoop", "HTTP", "Store", "WorkerPool", "Dispatcher", "ControlAPI"],
             foundation: true),
+        "LambdaAPI": Allowance(
+            rooms: [
+                "Model", "EventLoop", "HTTP", "Store", "WorkerPool", "Dispatcher", "Gateway", "ControlAPI", "CCrypto",
+            ], foundation: true),
         "Client": Allowance(rooms: ["Model"], foundation: true),
         "Server": Allowance(
             rooms: [
                 "Model", "EventLoop", "HTTP", "Autoscaler", "Store", "Launcher", "Egress", "Manifest", "WorkerPool",
-                "RuntimeAPI", "Dispatcher", "Gateway", "Scheduler", "ControlAPI", "QinlingAPI", "RuntimeFiles",
+                "RuntimeAPI", "Dispatcher", "Gateway", "Scheduler", "ControlAPI", "QinlingAPI", "LambdaAPI",
+                "RuntimeFiles",
             ], packages: ["Logging"], foundation: true),
         "taibai": Allowance(
             rooms: ["Model", "Server", "Client", "Manifest"], packages: ["ArgumentParser"], foundation: true),

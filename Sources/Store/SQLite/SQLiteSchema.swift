@@ -7,7 +7,7 @@ import GRDB
 /// Source: sqlite.org/stricttables.html (SQLite 3.37, 2021).
 enum SQLiteSchema {
     /// The number of the last step, kept in the file as `user_version`.
-    static let version = 7
+    static let version = 10
     /// "Taib": marks the file as ours, kept as `application_id`. Source: sqlite.org/pragma.html#pragma_application_id.
     static let applicationID = 0x5461_6962
 
@@ -37,6 +37,11 @@ enum SQLiteSchema {
         migrator.registerMigration("7") { db in
             try db.execute(sql: "ALTER TABLE function ADD COLUMN rolledBackTo INTEGER")
             try db.execute(sql: "PRAGMA user_version = 7")
+        }
+        migrator.registerMigration("10") { db in
+            try db.execute(sql: "ALTER TABLE alias ADD COLUMN splitNumber INTEGER")
+            try db.execute(sql: "ALTER TABLE alias ADD COLUMN splitShare REAL")
+            try db.execute(sql: "PRAGMA user_version = 10")
         }
         return migrator
     }

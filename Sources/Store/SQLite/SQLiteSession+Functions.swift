@@ -7,8 +7,14 @@ import Model
 extension SQLiteSession {
     func catalog() throws -> Catalog {
         var aliases: [FunctionName: [AliasName: VersionNumber]] = [:]
-        try forEachRow("SELECT function, name, number FROM alias") { row in
+        var splits: [FunctionName: [AliasName: Split]] = [:]
+        try forEachRow("SELECT function, name, number, splitNumber, splitShare FROM alias") { row in
             aliases[try row.function(0), default: [:]][try row.alias(1)] = try row.number(2)
+            guard let number = row[3] as Int?, let share = row[4] as Double? else { return }
+            guard let version = VersionNumber(number), let split = Split(version: version, share: share) else {
+                throw StoreError.damaged("an alias has the split \(number) \(share)")
+            }
+            splits[try row.function(0), default: [:]][try row.alias(1)] = split
         }
         var rolledBack: [FunctionName: VersionNumber] = [:]
         try forEachRow("SELECT name, rolledBackTo FROM function WHERE rolledBackTo IS NOT NULL") { row in
@@ -19,7 +25,8 @@ extension SQLiteSession {
         func endFunction() {
             guard let name = versions.first?.name else { return }
             functions[name] = FunctionEntry(
-                versions: versions, aliases: aliases[name] ?? [:], rolledBackTo: rolledBack[name])
+                versions: versions, aliases: aliases[name] ?? [:], splits: splits[name] ?? [:],
+                rolledBackTo: rolledBack[name])
             versions = []
         }
         try forEachRow(
@@ -68,7 +75,9 @@ extension SQLiteSession {
     func deleteVersion(_ key: VersionKey) throws {
         let name = key.name.text
         let number = key.number.value
-        let alias = try firstRow("SELECT name FROM alias WHERE function = ? AND number = ?", [name, number]) {
+        let alias = try firstRow(
+            "SELECT name FROM alias WHERE function = ?1 AND (number = ?2 OR splitNumber = ?2)", [name, number]
+        ) {
             $0[0] as String
         }
         if let alias { throw StoreError.inUse(.version(key), by: "alias '\(name)@\(alias)'") }
@@ -101,13 +110,17 @@ extension SQLiteSession {
         try execute("UPDATE function SET rolledBackTo = ? WHERE name = ?", [number.value, name.text])
     }
 
-    func setAlias(_ alias: AliasName, of function: FunctionName, to number: VersionNumber) throws {
+    func setAlias(
+        _ alias: AliasName, of function: FunctionName, to number: VersionNumber, split: Split?
+    ) throws {
         try requireVersion(function, .version(number))
+        if let split { try requireVersion(function, .version(split.version)) }
         try execute(
             """
-            INSERT INTO alias (function, name, number) VALUES (?, ?, ?)
-            ON CONFLICT (function, name) DO UPDATE SET number = excluded.number
-            """, [function.text, alias.text, number.value])
+            INSERT INTO alias (function, name, number, splitNumber, splitShare) VALUES (?, ?, ?, ?, ?)
+            ON CONFLICT (function, name) DO UPDATE SET number = excluded.number, splitNumber = excluded.splitNumber,
+                splitShare = excluded.splitShare
+            """, [function.text, alias.text, number.value, split?.version.value, split?.share])
         let count = try firstRow("SELECT count(*) FROM alias WHERE function = ?", [function.text]) { $0[0] as Int }
         guard let count, count <= StoreLimit.aliasesPerFunctionMax else {
             throw StoreError.limitReached(

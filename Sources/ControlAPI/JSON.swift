@@ -2,7 +2,7 @@
 // nothing may be lost on the way. Source: RFC 8259.
 
 /// A JSON value.
-indirect enum JSON: Hashable, Sendable {
+public indirect enum JSON: Hashable, Sendable {
     case null
     case bool(Bool)
     /// As it was written.
@@ -11,33 +11,38 @@ indirect enum JSON: Hashable, Sendable {
     case list([JSON])
     case object([Member])
 
-    struct Member: Hashable, Sendable {
-        let name: String
-        let value: JSON
+    public struct Member: Hashable, Sendable {
+        public let name: String
+        public let value: JSON
+
+        public init(name: String, value: JSON) {
+            self.name = name
+            self.value = value
+        }
     }
 
     /// How deep values may be nested.
-    static let depthMax = 64
+    public static let depthMax = 64
 
-    static func whole(_ value: Int) -> JSON { .number(String(value)) }
-    static func text(_ value: String?) -> JSON { value.map { .text($0) } ?? .null }
-    static func object(_ members: KeyValuePairs<String, JSON>) -> JSON {
+    public static func whole(_ value: Int) -> JSON { .number(String(value)) }
+    public static func text(_ value: String?) -> JSON { value.map { .text($0) } ?? .null }
+    public static func object(_ members: KeyValuePairs<String, JSON>) -> JSON {
         .object(members.map { Member(name: $0.key, value: $0.value) })
     }
 
     /// The member of this name; the last one where there are several, as Python has it.
-    subscript(_ name: String) -> JSON? {
+    public subscript(_ name: String) -> JSON? {
         guard case .object(let members) = self else { return nil }
         return members.last { $0.name == name }?.value
     }
 
-    var text: String? {
+    public var text: String? {
         if case .text(let value) = self { return value }
         return nil
     }
 
     /// What Python calls the type, in the words of error texts.
-    var typeName: String {
+    public var typeName: String {
         switch self {
         case .null: "NoneType"
         case .bool: "bool"
@@ -49,7 +54,7 @@ indirect enum JSON: Hashable, Sendable {
     }
 
     /// As Python's `json.dumps` writes it, but that letters beyond ASCII stay what they are.
-    var written: String {
+    public var written: String {
         var text: [UInt8] = []
         write(to: &text)
         return String(decoding: text, as: UTF8.self)
@@ -98,15 +103,21 @@ indirect enum JSON: Hashable, Sendable {
     }
 
     /// - Returns: nil for what is no JSON text, is nested too deep, or holds half a surrogate pair.
-    static func parse(_ bytes: [UInt8]) -> JSON? {
-        var reader = Reader(bytes: bytes)
+    public static func parse(_ bytes: [UInt8]) -> JSON? {
+        var reader = JSONReader(bytes: bytes)
         guard let value = reader.value(depth: 0) else { return nil }
         reader.skipBlanks()
         return reader.at == bytes.count ? value : nil
     }
 }
 
-private struct Reader {
+extension JSON: ExpressibleByDictionaryLiteral {
+    public init(dictionaryLiteral elements: (String, JSON)...) {
+        self = .object(elements.map { Member(name: $0.0, value: $0.1) })
+    }
+}
+
+private struct JSONReader {
     let bytes: [UInt8]
     var at = 0
 

@@ -1,0 +1,49 @@
+"""One set of functions: `taibai deploy` has made `hello`; what is made here is called by the plain gateway too."""
+
+import json
+import urllib.request
+
+from client import ROLE, client, equal, expect, main, package, refused
+
+
+def post(url, body):
+    with urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode())) as answer:
+        return json.loads(answer.read())
+
+
+def run(url):
+    lambdas = client("lambda", url)
+    expect("hello" in [f["FunctionName"] for f in lambdas.list_functions()["Functions"]])
+    equal(json.loads(lambdas.invoke(FunctionName="hello", Payload=b"[1]")["Payload"].read()), [1])
+    equal(lambdas.get_function(FunctionName="hello", Qualifier="1")["Configuration"]["Version"], "1")
+    with refused("ResourceConflictException", 409):
+        lambdas.create_function(
+            FunctionName="hello", Runtime="python3.11", Role=ROLE, Handler="main.handler",
+            Code={"ZipFile": package("")})
+    lambdas.tag_resource(Resource="arn:aws:lambda:eu-west-1:000000000000:function:hello", Tags={"a": "1"})
+    equal(lambdas.get_function(FunctionName="hello")["Tags"], {"a": "1"})
+    changed = package("def handler(event, context):\n    return 'changed'\n")
+    lambdas.update_function_code(FunctionName="hello", ZipFile=changed)
+    equal(json.loads(lambdas.invoke(FunctionName="hello")["Payload"].read()), "changed")
+    with urllib.request.urlopen(url + "/function/hello") as answer:
+        equal(answer.read(), b"changed")
+    lambdas.create_function(
+        FunctionName="made", Runtime="python3.11", Role=ROLE, Handler="main.handler",
+        Code={"ZipFile": package("def handler(event, context):\n    return event['rawPath']\n")})
+    with urllib.request.urlopen(url + "/function/made/path") as answer:
+        equal(answer.read(), b"/path")
+    lambdas.publish_version(FunctionName="made")
+    lambdas.update_function_code(FunctionName="made", ZipFile=changed)
+    lambdas.publish_version(FunctionName="made")
+    lambdas.create_alias(FunctionName="made", Name="live", FunctionVersion="1",
+                         RoutingConfig={"AdditionalVersionWeights": {"2": 0.5}})
+    seen = set()
+    for _ in range(60):
+        with urllib.request.urlopen(url + "/function/made@live/path") as answer:
+            seen.add(answer.read())
+    equal(seen, {b"/path", b"changed"})
+    lambdas.delete_function(FunctionName="made")
+    lambdas.delete_function(FunctionName="hello")
+
+
+main(run)
