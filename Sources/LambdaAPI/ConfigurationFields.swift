@@ -55,7 +55,9 @@ extension Configuration {
         if let given = try body.object("Environment") {
             environment = try Self.checkedEnvironment(try given.map("Variables") ?? [:])
         }
-        if let letter = try body.object("DeadLetterConfig") { deadLetter = try letter.text("TargetArn") }
+        if let letter = try body.object("DeadLetterConfig") {
+            deadLetter = try Self.checkedLetter(try letter.text("TargetArn"))
+        }
         if let tracing = try body.object("TracingConfig"),
             let mode = try tracing.word("Mode", of: ["Active", "PassThrough"], as: "tracingConfig.mode")
         {
@@ -64,6 +66,16 @@ extension Configuration {
         if let key = try body.text("KMSKeyArn") { kmsKey = key.isEmpty ? nil : key }
         if let named = try body.texts("Architectures") { architecture = try Self.checkedArchitecture(named) }
         for name in Self.echoed where body.has(name) { echoes[name] = body.value(name)?.written }
+    }
+
+    private static func checkedLetter(_ arn: String?) throws(Fault) -> String? {
+        guard let arn, !arn.isEmpty else { return nil }
+        guard arn.hasPrefix("arn:"), arn.contains(":lambda:"), arn.contains(":function:") else {
+            throw .invalid(
+                "The dead letter target '\(arn.prefix(Fault.shownMax))' is no function: this server has no queues and "
+                    + "topics, and tells functions of failures.")
+        }
+        return arn
     }
 
     private static func checkedEnvironment(_ variables: [String: String]) throws(Fault) -> [String: String] {

@@ -35,7 +35,8 @@ extension LambdaDoor {
         guard function(naming.name, request.caller) == nil else {
             throw .conflict("Function already exist: \(naming.name)")
         }
-        guard registry.functions(of: request.caller.project).count < quotas.functions else {
+        guard registry.functions.values.count(where: { $0.project == request.caller.project }) < quotas.functions
+        else {
             throw Fault(
                 400, "CodeStorageExceededException",
                 "The project \(request.caller.project) has \(quotas.functions) functions, the most it may have "
@@ -312,10 +313,16 @@ extension LambdaDoor {
         }
     }
 
+    /// Whether a function of the catalog is everybody's, and not one that a project's own door leads to.
+    static func isShared(_ version: FunctionVersion) -> Bool {
+        !FunctionResource.isHidden(version.name)
+            && !(version.name.text.hasPrefix("qinling-") && version.settings.contract == .qinling)
+    }
+
     /// A function of the catalog that came by another door, as this one shows it; nil when there is none.
     func adopted(_ name: String) -> FunctionResource? {
-        guard let name = try? FunctionName(name), !FunctionResource.isHidden(name), !name.text.hasPrefix("qinling-"),
-            let entry = engine.catalog.functions[name]
+        guard let name = try? FunctionName(name), let entry = engine.catalog.functions[name],
+            Self.isShared(entry.latest)
         else { return nil }
         var function = FunctionResource(
             project: Caller.defaultProject, name: name.text, catalog: name.text, live: configuration(entry.current))

@@ -38,13 +38,21 @@ extension LambdaDoor {
         ]
     }
 
-    /// All functions of the caller's project, those included that came by another door.
-    private func visible(_ caller: Caller) -> [FunctionResource] {
-        var all = registry.functions(of: caller.project)
-        guard sharesNames else { return all }
-        let known = Set(all.map(\.catalog))
-        all += engine.catalog.functions.keys.filter { !known.contains($0.text) }.compactMap { adopted($0.text) }
-        return all.sorted { $0.name < $1.name }
+    /// The names of all functions of the caller's project, those included that came by another door.
+    private func visibleNames(_ caller: Caller) -> [String] {
+        var names = registry.functions.values.filter { $0.project == caller.project }.map(\.name)
+        guard sharesNames else { return names.sorted() }
+        let known = Set(registry.functions.values.map(\.catalog))
+        names += engine.catalog.functions.values.lazy.filter {
+            Self.isShared($0.latest) && !known.contains($0.latest.name.text)
+        }.map(\.latest.name.text)
+        return names.sorted()
+    }
+
+    /// What a list has, before anything of it is shown: a page of ten thousand must not cost as much as all of them.
+    private struct Listed {
+        let key, name: String
+        let qualifier: String?
     }
 
     private func listFunctions(_ request: Request) throws(Fault) {
@@ -53,18 +61,23 @@ extension LambdaDoor {
         guard wantsAll == nil || wantsAll == "ALL" else {
             throw .constraint("functionVersion", wantsAll ?? "", "satisfy enum value set: [ALL]")
         }
-        var rows: [(key: String, view: JSON)] = []
-        for function in visible(caller) {
-            if wantsAll == nil {
-                rows.append((function.name, function.view(nil, caller) ?? .null))
-            } else {
-                rows += function.listed(caller).map { ("\(function.name):\($0.key)", $0.view) }
+        var rows: [Listed] = []
+        for name in visibleNames(caller) {
+            guard wantsAll != nil else {
+                rows.append(Listed(key: name, name: name, qualifier: nil))
+                continue
             }
+            rows.append(Listed(key: name + ":", name: name, qualifier: FunctionNaming.latest))
+            let numbers = function(name, caller)?.versions.map(\.number) ?? []
+            rows += numbers.map { Listed(key: FunctionResource.order(name, $0), name: name, qualifier: String($0)) }
         }
+        // `a:` stands behind `a-b:`, though `a` before `a-b`.
+        if wantsAll != nil { rows.sort { $0.key < $1.key } }
         let page = try Page.of(
             rows, key: \.key, marker: request.query("Marker"), max: request.query("MaxItems"))
         var members = Members()
-        members.set("Functions", .list(page.items.map(\.view)))
+        members.set(
+            "Functions", .list(page.items.compactMap { function($0.name, caller)?.view($0.qualifier, caller) }))
         members.set("NextMarker", text: page.next)
         request.answer(200, members.json)
     }

@@ -95,13 +95,19 @@ extension FunctionResource {
         return aliases[qualifier]?.version ?? qualifier
     }
 
+    /// By what versions stand in lists: numbers in their order, not in that of their digits.
+    static func order(_ name: String, _ number: Int) -> String {
+        let digits = String(number)
+        return "\(name):" + String(repeating: "0", count: max(0, 10 - digits.utf8.count)) + digits
+    }
+
     /// The versions as a list shows them: `$LATEST` first.
     func listed(_ caller: Caller) -> [(key: String, view: JSON)] {
         let latest = FunctionNaming.latest
         let frozen = versions.map { version in
             let number = String(version.number)
             return (
-                String(repeating: "0", count: max(0, 10 - number.utf8.count)) + number,
+                Self.order("", version.number),
                 view(version.configuration, version: number, qualifier: number, caller)
             )
         }

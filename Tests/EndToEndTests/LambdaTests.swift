@@ -69,7 +69,7 @@ extension EndToEnd {
             try ServerRig.run { rig in
                 try session.run(
                     on: rig, programs: try LambdaClient.folder,
-                    environment: ["HOME": rig.folder.path, "AWS_PAGER": "", "PYTHONWARNINGS": "ignore"])
+                    environment: ["HOME": rig.folder.path, "AWS_MAX_ATTEMPTS": "1", "PYTHONWARNINGS": "ignore"])
             }
         }
 

@@ -226,6 +226,7 @@ import Testing
                 "DROP TABLE resource", "DROP TABLE projectExecution", "DROP TABLE executionCount",
                 "ALTER TABLE execution DROP COLUMN attempts", "ALTER TABLE execution DROP COLUMN isolation",
                 "ALTER TABLE execution DROP COLUMN limits", "ALTER TABLE function DROP COLUMN rolledBackTo",
+                "ALTER TABLE alias DROP COLUMN splitNumber", "ALTER TABLE alias DROP COLUMN splitShare",
                 "DELETE FROM grdb_migrations WHERE identifier <> '1'",
                 "PRAGMA user_version = 1")
             try Self.with(folder) { vault, rig in

@@ -89,6 +89,15 @@ def lists(lambdas):
         FunctionVersion="ALL", PaginationConfig={"PageSize": 3})
     versions = [f["Version"] for page in everything for f in page["Functions"] if f["FunctionName"] == "list-0"]
     equal(versions, ["$LATEST", "1"])
+    for name in ("list", "list-0-a"):
+        create(lambdas, name, Publish=True)
+    names += ["list", "list-0-a"]
+    for size in (1, 2, 5):
+        everything = lambdas.get_paginator("list_functions").paginate(
+            FunctionVersion="ALL", PaginationConfig={"PageSize": size})
+        found = [f["FunctionArn"] for page in everything for f in page["Functions"] if "list" in f["FunctionName"]]
+        equal(len(found), 14)
+        equal(len(set(found)), 14)
     with refused("InvalidParameterValueException", 400):
         lambdas.list_functions(Marker="no marker!")
     for name in names:
@@ -112,6 +121,8 @@ def refusals(lambdas):
             ({"Environment": {"Variables": {"A": "x" * 4097}}}, "ValidationException"),
             ({"Environment": {"Variables": {"AB": "x" * 4097}}}, "InvalidParameterValueException"),
             ({"Environment": {"Variables": {"AWS_REGION": "x"}}}, "InvalidParameterValueException"),
+            ({"DeadLetterConfig": {"TargetArn": "arn:aws:sqs:eu-west-1:000000000000:q"}},
+             "InvalidParameterValueException"),
             ({"VpcConfig": {"SubnetIds": ["subnet-1"]}}, "InvalidParameterValueException"),
             ({"Layers": ["arn:aws:lambda:eu-west-1:000000000000:layer:l:1"]}, "InvalidParameterValueException")]:
         with refused(name, 400):

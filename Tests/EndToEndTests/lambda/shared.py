@@ -14,6 +14,8 @@ def post(url, body):
 def run(url):
     lambdas = client("lambda", url)
     expect("hello" in [f["FunctionName"] for f in lambdas.list_functions()["Functions"]])
+    listed = lambdas.list_functions(FunctionVersion="ALL")["Functions"]
+    equal([f["Version"] for f in listed if f["FunctionName"] == "hello"], ["$LATEST", "1"])
     equal(json.loads(lambdas.invoke(FunctionName="hello", Payload=b"[1]")["Payload"].read()), [1])
     equal(lambdas.get_function(FunctionName="hello", Qualifier="1")["Configuration"]["Version"], "1")
     with refused("ResourceConflictException", 409):
