@@ -37,8 +37,8 @@ public enum HTTPEvent {
         writer.member("routeKey", text: "$default")
         writer.member("rawPath", request.path)
         writer.member("rawQueryString", request.query)
-        let cookies = value("cookie").split(separator: UInt8(ascii: ";")).map(trimmed).filter { !$0.isEmpty }
         if headers.contains(where: { $0.name.elementsEqual("cookie".utf8) }) {
+            let cookies = value("cookie").split(separator: UInt8(ascii: ";")).map(trimmed).filter { !$0.isEmpty }
             writer.member("cookies", list: cookies)
         }
         writer.name("headers")
@@ -48,8 +48,8 @@ public enum HTTPEvent {
             writer.object(parameters(request.query))
         }
         writeContext(of: request, userAgent: value("user-agent"), function, now, into: &writer)
-        let isText = isText(value("content-type")) && isUTF8(body)
-        writer.member("isBase64Encoded", word: body.isEmpty || isText ? "false" : "true")
+        let isText = body.isEmpty || (isText(value("content-type")) && isUTF8(body))
+        writer.member("isBase64Encoded", word: isText ? "false" : "true")
         if !body.isEmpty { writer.member("body", isText ? body : Base64.encode(body)) }
         writer.close()
         return writer.bytes

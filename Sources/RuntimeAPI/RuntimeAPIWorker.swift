@@ -85,7 +85,8 @@ final class RuntimeAPIWorker {
         }
         events.started(
             WorkerTransport(
-                send: { [self] in takeFrames($0) }, readPrinted: transport.readPrinted,
+                // What was written for an execution is read before its end is told: see bodyEnded.
+                send: { [self] in takeFrames($0) }, readPrinted: {},
                 terminate: transport.terminate, kill: transport.kill, close: transport.close,
                 freeze: transport.freeze, thaw: transport.thaw, environment: transport.environment,
                 pid: transport.pid))
@@ -119,8 +120,9 @@ final class RuntimeAPIWorker {
         isOver = true
         listener?.close()
         server?.closeAll()
+        // Each holds this object.
+        (listener, server, transport) = (nil, nil, nil)
         calls = [:]
-        transport = nil
         events.exited(exit)
     }
 

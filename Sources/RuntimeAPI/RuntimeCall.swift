@@ -22,7 +22,27 @@ enum RuntimeCall: Equatable {
     /// - Parameters:
     ///   - method: as it was sent.
     ///   - path: without the query.
-    init(method: some Collection<UInt8>, path: some Collection<UInt8>) {
+    init(method: ArraySlice<UInt8>, path: ArraySlice<UInt8>) {
+        self = Self.frequent(method, path) ?? Self(anyMethod: method, path: path)
+    }
+
+    private static let invocation = Array("/2018-06-01/runtime/invocation/".utf8)
+    private static let nextWord = Array("next".utf8)
+    private static let responseEnd = Array("/response".utf8)
+
+    /// The two calls that each event takes, found without a string.
+    private static func frequent(_ method: ArraySlice<UInt8>, _ path: ArraySlice<UInt8>) -> Self? {
+        guard path.starts(with: invocation) else { return nil }
+        let rest = path.dropFirst(invocation.count)
+        if rest == nextWord[...] { return method == Array("GET".utf8)[...] ? .next : nil }
+        guard rest.count > responseEnd.count, rest.suffix(responseEnd.count) == responseEnd[...],
+            method.first == UInt8(ascii: "P"), method == Array("POST".utf8)[...]
+        else { return nil }
+        let id = rest.dropLast(responseEnd.count)
+        return id.contains(UInt8(ascii: "/")) ? nil : .response(id: Array(id))
+    }
+
+    private init(anyMethod method: ArraySlice<UInt8>, path: ArraySlice<UInt8>) {
         let method = String(decoding: method, as: UTF8.self)
         let parts = path.split(separator: UInt8(ascii: "/")).map { Array($0) }
         let words = parts.map { String(decoding: $0, as: UTF8.self) }

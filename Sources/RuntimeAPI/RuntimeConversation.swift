@@ -147,15 +147,14 @@ struct RuntimeConversation {
         var frames = WorkerFrameWriter()
         let isOver = deliveries[number]!.flush(into: &frames)
         var actions: [Action] = frames.isEmpty ? [] : [.tell(frames.bytes)]
-        let delivery = deliveries[number]!
         if isOver {
-            deliveries[number] = nil
-            handed[delivery.id] = nil
+            if let ended = deliveries.removeValue(forKey: number) { handed[ended.id] = nil }
             return actions + terminateIfIdle()
         }
-        if case .answering(let call) = delivery.phase, delivery.isPaused != delivery.isBackedUp {
-            deliveries[number]!.isPaused = delivery.isBackedUp
-            actions.append(delivery.isBackedUp ? .pauseBody(call: call) : .resumeBody(call: call))
+        let isBackedUp = deliveries[number]!.isBackedUp
+        if case .answering(let call) = deliveries[number]!.phase, deliveries[number]!.isPaused != isBackedUp {
+            deliveries[number]!.isPaused = isBackedUp
+            actions.append(isBackedUp ? .pauseBody(call: call) : .resumeBody(call: call))
         }
         return actions
     }

@@ -357,7 +357,7 @@ extension [RuntimeConversation.Action] {
         ("GET", "/2015-03-31/functions", .unknown),
     ])
     func `is known by its path`(method: String, path: String, call: RuntimeCall) {
-        #expect(RuntimeCall(method: method.utf8, path: path.utf8) == call)
+        #expect(RuntimeCall(method: Array(method.utf8)[...], path: Array(path.utf8)[...]) == call)
     }
 }
 
