@@ -250,8 +250,10 @@ extension LambdaDoor {
         then: (FunctionResource) throws(Fault) -> Void
     ) {
         busy.remove(function.key)
-        // Aliases, tags and others may have been changed meanwhile.
-        var current = registry.functions[function.key] ?? function
+        // Aliases, tags and others may have been changed meanwhile; a new function has none, whatever a row of one that
+        // another door has deleted says.
+        let isNew = function.live.build == 0
+        var current = isNew ? function : registry.functions[function.key] ?? function
         current.live = function.live
         current.live.build = version.number.value
         current.live.modifiedMilliseconds = now.milliseconds

@@ -275,7 +275,11 @@ public final class LambdaDoor {
 
     /// A function of the caller's project: one that came by this door, or, where there is one project only, any.
     func function(_ name: String, _ caller: Caller) -> FunctionResource? {
-        if let known = registry.functions[FunctionResource.key(caller.project, name)] { return refreshed(known) }
+        if let known = registry.functions[FunctionResource.key(caller.project, name)] {
+            // One that another door has deleted is gone; what is kept of it is written over by the next of its name.
+            let isGone = known.catalogName.map { engine.catalog.functions[$0] == nil } ?? true
+            return isGone && !busy.contains(known.key) ? nil : refreshed(known)
+        }
         guard case .open = policy else { return nil }
         return adopted(name)
     }

@@ -6,11 +6,6 @@ import urllib.request
 from client import ROLE, client, equal, expect, main, package, refused
 
 
-def post(url, body):
-    with urllib.request.urlopen(urllib.request.Request(url, json.dumps(body).encode())) as answer:
-        return json.loads(answer.read())
-
-
 def run(url):
     lambdas = client("lambda", url)
     expect("hello" in [f["FunctionName"] for f in lambdas.list_functions()["Functions"]])
@@ -44,6 +39,15 @@ def run(url):
         with urllib.request.urlopen(url + "/function/made@live/path") as answer:
             seen.add(answer.read())
     equal(seen, {b"/path", b"changed"})
+    with urllib.request.urlopen(urllib.request.Request(url + "/v1/functions/made", method="DELETE")) as answer:
+        equal(answer.status, 204)
+    for call in (lambdas.get_function, lambdas.invoke, lambdas.delete_function):
+        with refused("ResourceNotFoundException", 404):
+            call(FunctionName="made")
+    made = lambdas.create_function(
+        FunctionName="made", Runtime="python3.11", Role=ROLE, Handler="main.handler", Publish=True,
+        Code={"ZipFile": changed})
+    equal(made["Version"], "1")
     lambdas.delete_function(FunctionName="made")
     lambdas.delete_function(FunctionName="hello")
 
