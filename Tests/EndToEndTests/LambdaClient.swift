@@ -9,7 +9,7 @@ import Testing
 enum LambdaClient {
     /// The versions that the API was held against. nil where they can't be had, for instance without a way to PyPI.
     private static let programs = programs(
-        "lambda-client", ["boto3==1.43.11", "botocore==1.43.127", "awscli==1.46.3"])
+        "aws-client", ["boto3==1.43.11", "botocore==1.43.127", "awscli==1.46.3"])
 
     static let isThere = Capability("boto3, or a way to install it from PyPI") { programs != nil }
 
