@@ -193,7 +193,7 @@ final class RuntimeAPIWorker {
             gone(call)
             exchange?.abort()
         }
-        perform(conversation.asked(call, wish, Self.facts(of: head), at: loop.clock.wall()))
+        perform(conversation.asked(call, wish, Self.facts(of: head)))
     }
 
     private static func facts(of head: RequestHead) -> CallFacts {
