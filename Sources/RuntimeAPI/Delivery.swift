@@ -45,7 +45,8 @@ struct Delivery {
     var phase = Phase.waiting
     /// The request's.
     var body: [UInt8] = []
-    var isBodyWhole = false
+    /// What a call of `next` is answered with; there when the body is whole.
+    var event: RuntimeReply?
     var uncredited = 0
 
     var mode = Mode.whole

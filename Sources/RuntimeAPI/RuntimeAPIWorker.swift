@@ -49,6 +49,8 @@ final class RuntimeAPIWorker {
     /// Frames for the pool, which must have taken one before it gets the next: it may answer at once with what makes us
     /// say more.
     private var untold: [[UInt8]] = []
+    /// What the pool is told at the end of this turn.
+    private var later: [RuntimeConversation.Action] = []
     private var isTelling = false
     private var isOver = false
 
@@ -115,6 +117,8 @@ final class RuntimeAPIWorker {
     }
 
     private func exited(_ exit: WorkerExit) {
+        // What it has answered counts, however soon it ended.
+        performLater()
         printed.finish { log($0) }
         records.finish { log($0) }
         isOver = true
@@ -189,7 +193,7 @@ final class RuntimeAPIWorker {
             gone(call)
             exchange?.abort()
         }
-        perform(conversation.asked(call, wish, Self.facts(of: head), at: loop.clock.wall()))
+        perform(conversation.asked(call, wish, Self.facts(of: head)))
     }
 
     private static func facts(of head: RequestHead) -> CallFacts {
@@ -210,7 +214,20 @@ final class RuntimeAPIWorker {
             let report = exchange.trailer("lambda-runtime-function-error-body") ?? ""
             failure = ErrorPayload.read(Base64.decode(Array(report.utf8)) ?? [], type: String(type.prefix(256)))
         }
-        perform(conversation.bodyEnded(call, failure: failure))
+        // The program first: while it asks for its next event, the pool is told of the last.
+        let actions = conversation.bodyEnded(call, failure: failure)
+        for action in actions { if case .answer = action { perform([action]) } }
+        if later.isEmpty { loop.atTurnEnd { [self] in performLater() } }
+        for action in actions {
+            if case .answer = action { continue }
+            later.append(action)
+        }
+    }
+
+    private func performLater() {
+        let actions = later
+        later = []
+        perform(actions)
     }
 
     private func gone(_ call: Int) {

@@ -96,8 +96,11 @@ struct RuntimeConversation {
         guard deliveries[frame.number]?.phase == .waiting else { return [] }
         bytes.withUnsafeBufferPointer { deliveries[frame.number]?.body.append(contentsOf: $0) }
         if frame.isLast {
-            deliveries[frame.number]?.isBodyWhole = true
-            return handOut(at: now)
+            // Now, while the program is at work on another: it shall not wait for this when it asks.
+            let event = deliveries[frame.number]!.takeEvent(function: facts.function, at: now)
+            let headers = EventHeaders.of(deliveries[frame.number]!, facts)
+            deliveries[frame.number]!.event = RuntimeReply(status: 200, headers: headers, body: event)
+            return handOut()
         }
         let uncredited = deliveries[frame.number]!.uncredited + bytes.count
         guard uncredited >= WorkerFrameWriter.creditStep else {
@@ -124,16 +127,15 @@ struct RuntimeConversation {
     }
 
     /// Gives events that wait to calls that wait.
-    private mutating func handOut(at now: WallTime) -> [Action] {
+    private mutating func handOut() -> [Action] {
         var actions: [Action] = []
-        while !parked.isEmpty, let place = waiting.firstIndex(where: { deliveries[$0]?.isBodyWhole == true }) {
+        while !parked.isEmpty, let place = waiting.firstIndex(where: { deliveries[$0]?.event != nil }) {
             let number = waiting.remove(at: place)
             let call = parked.removeFirst()
             deliveries[number]!.phase = .handed
             handed[deliveries[number]!.id] = number
-            let event = deliveries[number]!.takeEvent(function: facts.function, at: now)
-            let headers = EventHeaders.of(deliveries[number]!, facts)
-            actions.append(.answer(call: call, RuntimeReply(status: 200, headers: headers, body: event)))
+            if let event = deliveries[number]!.event { actions.append(.answer(call: call, event)) }
+            deliveries[number]!.event = nil
             for (call, reply) in extensions.invoked(deliveries[number]!, facts) {
                 actions.append(.answer(call: call, reply))
             }
@@ -163,9 +165,9 @@ struct RuntimeConversation {
 // The program.
 extension RuntimeConversation {
     /// A call has come; its body, if it has one, waits to be accepted.
-    mutating func asked(_ call: Int, _ wish: RuntimeCall, _ said: CallFacts, at now: WallTime) -> [Action] {
+    mutating func asked(_ call: Int, _ wish: RuntimeCall, _ said: CallFacts) -> [Action] {
         switch wish {
-        case .next: return askedNext(call, at: now)
+        case .next: return askedNext(call)
         case .response(let id): return responded(call, id, said)
         case .error(let id): return begin(.error(type: said.errorType), call, id, said)
         case .initError:
@@ -194,7 +196,7 @@ extension RuntimeConversation {
         }
     }
 
-    private mutating func askedNext(_ call: Int, at now: WallTime) -> [Action] {
+    private mutating func askedNext(_ call: Int) -> [Action] {
         // One whose answer is on its way may have been cut off: its client asks for the next then.
         let working = handed.values.filter { deliveries[$0]?.phase == .handed }.count
         guard !hasFailed, parked.count + working < facts.concurrency else {
@@ -207,7 +209,7 @@ extension RuntimeConversation {
             frames.ready()
             return [.tell(frames.bytes)]
         }
-        return handOut(at: now)
+        return handOut()
     }
 
     private mutating func responded(_ call: Int, _ id: [UInt8], _ said: CallFacts) -> [Action] {

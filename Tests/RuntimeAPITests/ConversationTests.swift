@@ -38,7 +38,7 @@ private struct Talk {
     mutating func ask(
         _ call: Int, _ wish: RuntimeCall, _ said: CallFacts = CallFacts()
     ) -> [RuntimeConversation.Action] {
-        conversation.asked(call, wish, said, at: Self.now)
+        conversation.asked(call, wish, said)
     }
 
     mutating func answer(
