@@ -98,7 +98,10 @@ let package = Package(
             ["Model", "EventLoop", "HTTP", "Store", "WorkerPool", "Dispatcher", "ControlAPI"]),
         room(
             "LambdaAPI",
-            ["Model", "EventLoop", "HTTP", "Store", "WorkerPool", "Dispatcher", "Gateway", "ControlAPI", "CCrypto"],
+            [
+                "Model", "EventLoop", "HTTP", "Store", "LambdaPayload", "WorkerPool", "Dispatcher", "Gateway",
+                "ControlAPI",
+            ],
             exclude: ["README.md"]),
         room("Client", ["Model"]),
         // Floors 6 and 7: the house and its handle.

@@ -41,7 +41,7 @@ final class Conversation: AnswerReceiver {
             version, trigger: trigger, id: id, fields: fields, bodyLength: length, to: self)
         guard !call.hasEnded else { return }
         self.call = call
-        if length != 0 { feedBody(to: call) }
+        if length != 0 { exchange.feedBody(to: call) }
         exchange.onAbort = { [self] in
             isAnswered = true
             call.abandon()
@@ -49,16 +49,6 @@ final class Conversation: AnswerReceiver {
         }
         exchange.onDrain = { [self] in creditAll() }
         creditAll()
-    }
-
-    private func feedBody(to call: Call) {
-        exchange.onBody = { [exchange] bytes in
-            call.append(bytes, isLast: false)
-            if !call.wantsBody { exchange.pauseBody() }
-        }
-        exchange.onBodyEnd = { call.append(Span<UInt8>(), isLast: true) }
-        call.onBodyWanted = { [exchange] in exchange.resumeBody() }
-        exchange.acceptBody()
     }
 
     func head(_ head: AnswerHead) {
@@ -112,11 +102,7 @@ final class Conversation: AnswerReceiver {
     /// Breaks the closures that tie exchange and call to this object.
     private func release() {
         call = nil
-        exchange.onAbort = nil
-        exchange.onDrain = nil
-        exchange.onBody = nil
-        exchange.onBodyEnd = nil
-        exchange.onBodyTooLarge = nil
+        exchange.untie()
     }
 
     private func refuse(_ problem: Problem) {

@@ -71,19 +71,10 @@ public final class FunctionDoor {
         let rest = path[(path.startIndex + found.restStart)...]
         let version = try engine.resolve(found.reference)
         // A project's own: called with its token through the Qinling API, and by nobody here, where none is asked for.
-        if Self.isHidden(version) {
+        if version.isHidden {
             throw Problem(.functionNotFound, "there is no function '\(found.reference.name)'")
         }
         return (version, rest.isEmpty ? Self.rootPath : rest)
-    }
-
-    /// Whether a function is one that only its project's own door leads to.
-    private static func isHidden(_ version: FunctionVersion) -> Bool {
-        let name = version.name.text
-        if name.hasPrefix("qinling-") { return version.settings.contract == .qinling }
-        // `lambda-` and 32 hexadecimal digits: what the Lambda API makes where a key is asked for.
-        guard name.utf8.count == 39, name.hasPrefix("lambda-") else { return false }
-        return name.dropFirst(7).allSatisfy(\.isHexDigit)
     }
 
     /// What the worker is told of the request: our own fields first, then the caller's headers.

@@ -1,6 +1,7 @@
 // Who may come in by the Lambda API's door, and as whom. A file has a line for each access key: its id, its secret,
 // the project; `#` begins a comment. Unlike tokens, secrets have to be kept as they are: a signature is made of them.
 
+internal import ControlAPI
 public import Model
 
 /// Why a file of access keys can't be used.
@@ -19,8 +20,6 @@ public struct AccessKeys: Sendable {
     public static let secretLengthMax = 256
     /// Of a key's id. AWS's have 20 characters; 128 is what its APIs take.
     public static let idLengthMax = 128
-    /// Of a project's name: it stands in rows and answers.
-    public static let projectLengthMax = 64
 
     struct Key: Sendable {
         let secret: [UInt8]
@@ -46,19 +45,14 @@ public struct AccessKeys: Sendable {
                 throw refuse(
                     "the secret does not have \(Self.secretLengthMin) to \(Self.secretLengthMax) characters")
             }
-            guard Self.isProject(words[2]) else {
-                throw refuse("the project is not 1 to \(Self.projectLengthMax) letters, digits, '-', '_' and '.'")
+            guard Tokens.isProject(words[2]) else {
+                throw refuse("the project is not 1 to \(Tokens.projectLengthMax) letters, digits, '-', '_' and '.'")
             }
             guard keys[id] == nil else { throw refuse("the key '\(id)' is there twice") }
             keys[id] = Key(secret: Array(words[1].utf8), project: String(words[2]))
         }
         guard !keys.isEmpty else { throw AccessKeyFileError(line: 1, reason: "the file names no access key") }
         self.keys = keys
-    }
-
-    private static func isProject(_ text: Substring) -> Bool {
-        (1...projectLengthMax).contains(text.utf8.count)
-            && text.utf8.allSatisfy { Ascii.isWord($0) || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ".") }
     }
 
     subscript(_ id: String) -> Key? { keys[id] }

@@ -46,16 +46,11 @@ extension LambdaDoor {
         var function = FunctionResource(
             project: request.caller.project, name: naming.name, catalog: catalog, live: configuration)
         function.tags = tags
-        let made = function
-        guard busy.insert(made.key).inserted else {
+        let zip = try Self.zipText(code)
+        guard busy.insert(function.key).inserted else {
             throw .conflict("Function already exist: \(naming.name)")
         }
-        let upload: [UInt8]
-        do throws(Fault) { upload = try Self.package(code) } catch {
-            busy.remove(made.key)
-            throw error
-        }
-        change(made, upload: upload, isPublished: isPublished, request) { [unowned self] (built) throws(Fault) in
+        change(function, zip: zip, isPublished: isPublished, request) { [unowned self] (built) throws(Fault) in
             let version = isPublished ? built.lastNumber : nil
             try commit(built, request) {
                 request.answer(
@@ -79,14 +74,14 @@ extension LambdaDoor {
     /// stands for it.
     private func catalogName(_ name: String, _ caller: Caller) throws(Fault) -> String {
         let hidden = FunctionResource.hiddenName(caller.project, name)
-        guard sharesNames, let own = try? FunctionName(name), !own.text.hasPrefix("qinling-"),
-            !FunctionResource.isHidden(own)
+        guard sharesNames, let own = try? FunctionName(name),
+            !HiddenName.allCases.contains(where: { $0.matches(own) })
         else { return hidden }
         return own.text
     }
 
-    /// The ZIP file of a `Code` member.
-    private static func package(_ code: Body) throws(Fault) -> [UInt8] {
+    /// The ZIP file of a `Code` member, as it was sent.
+    private static func zipText(_ code: Body) throws(Fault) -> String {
         if code.has("ImageUri") { throw .invalid("This server runs no images; send the code as a ZIP file.") }
         if code.has("S3Bucket") || code.has("S3Key") {
             throw .invalid("This server has no S3; send the code as ZipFile.")
@@ -94,7 +89,12 @@ extension LambdaDoor {
         guard let text = try code.text("ZipFile") else {
             throw .invalid("Please provide a source for function code.")
         }
-        guard let bytes = Base64.decode(text.utf8) else {
+        return text
+    }
+
+    /// The ZIP file. Takes long for a large one, so it is called on another thread.
+    private static func package(_ zip: String) throws(Fault) -> [UInt8] {
+        guard let bytes = Base64.decode(zip.utf8) else {
             throw .serialization("Unable to decode ZipFile: it is not base64")
         }
         return try checkedPackage(bytes)
@@ -135,24 +135,36 @@ extension LambdaDoor {
 
     func updateCode(_ request: Request) throws(Fault) {
         let body = try request.body()
-        var function = try changeable(request, body)
-        let upload: [UInt8]
+        let function = try changeable(request, body)
         // Here the members of `Code` stand beside the others.
-        upload = try Self.package(body)
+        let zip = try Self.zipText(body)
         if let named = try body.texts("Architectures"), named != [Configuration.Host.architecture] {
-            function.live.architecture = named.first ?? ""
             throw .invalid("This server runs on \(Configuration.Host.architecture).")
         }
         let isPublished = try body.flag("Publish") ?? false
-        if try body.flag("DryRun") ?? false {
-            function.live.codeSHA256 = Base64.encode(Hashing.sha256(upload))
-            function.live.codeSize = upload.count
-            if let view = function.view(nil, request.caller) { request.answer(200, view) }
-            return
-        }
+        if try body.flag("DryRun") ?? false { return tryCode(function, zip: zip, request) }
         busy.insert(function.key)
-        change(function, upload: upload, isPublished: isPublished, request) { [unowned self] (built) throws(Fault) in
+        change(function, zip: zip, isPublished: isPublished, request) { [unowned self] (built) throws(Fault) in
             try answerChange(built, isPublished, request)
+        }
+    }
+
+    /// What the function would be with another package.
+    private func tryCode(_ function: FunctionResource, zip: String, _ request: Request) {
+        loop.background {
+            Result { () throws(Fault) in
+                let upload = try Self.package(zip)
+                return (sum: Base64.encode(Hashing.sha256(upload)), size: upload.count)
+            }
+        } then: { result in
+            switch result {
+            case .failure(let fault): request.answer(fault)
+            case .success(let found):
+                var function = function
+                function.live.codeSHA256 = found.sum
+                function.live.codeSize = found.size
+                if let view = function.view(nil, request.caller) { request.answer(200, view) }
+            }
         }
     }
 
@@ -161,7 +173,7 @@ extension LambdaDoor {
         var function = try changeable(request, body)
         try function.live.take(body, facts())
         busy.insert(function.key)
-        change(function, upload: nil, isPublished: false, request) { [unowned self] (built) throws(Fault) in
+        change(function, zip: nil, isPublished: false, request) { [unowned self] (built) throws(Fault) in
             try answerChange(built, false, request)
         }
     }
@@ -188,17 +200,34 @@ extension LambdaDoor {
         return function
     }
 
-    /// Stores a package if there is one, makes a build of the function, and gives it with its new revision. It is
-    /// marked as busy by the caller, until here.
+    /// Reads and stores a package if there is one, makes a build of the function, and gives it with its new revision.
+    /// It is marked as busy by the caller, until here.
     private func change(
-        _ function: FunctionResource, upload: [UInt8]?, isPublished: Bool, _ request: Request,
+        _ function: FunctionResource, zip: String?, isPublished: Bool, _ request: Request,
+        then: @escaping (FunctionResource) throws(Fault) -> Void
+    ) {
+        guard let zip else { return publish(function, isPublished: isPublished, request, then: then) }
+        loop.background {
+            Result { () throws(Fault) in try Self.package(zip) }
+        } then: { [unowned self] result in
+            switch result {
+            case .failure(let fault):
+                busy.remove(function.key)
+                request.answer(fault)
+            case .success(let upload):
+                keep(upload, of: function, isPublished: isPublished, request, then: then)
+            }
+        }
+    }
+
+    private func keep(
+        _ upload: [UInt8], of function: FunctionResource, isPublished: Bool, _ request: Request,
         then: @escaping (FunctionResource) throws(Fault) -> Void
     ) {
         func end(_ fault: Fault) {
             busy.remove(function.key)
             request.answer(fault)
         }
-        guard let upload else { return publish(function, isPublished: isPublished, request, then: then) }
         deployments.storePackage(upload) { [unowned self] result in
             switch result {
             case .failure(let problem) where problem.code == .invalidPackage: end(Self.notUnzipped)
@@ -306,7 +335,7 @@ extension LambdaDoor {
         let used = Set(function.versions.map(\.configuration.build) + [function.live.build])
         let unused = entry.versions.filter {
             !used.contains($0.number.value) && $0.number != entry.current.number
-                && !entry.aliases.values.contains($0.number)
+                && !entry.isAliased($0.number)
         }
         for version in unused.dropLast(Self.buildsKept) {
             store.deleteVersion(version.key) { _ in
@@ -315,16 +344,10 @@ extension LambdaDoor {
         }
     }
 
-    /// Whether a function of the catalog is everybody's, and not one that a project's own door leads to.
-    static func isShared(_ version: FunctionVersion) -> Bool {
-        !FunctionResource.isHidden(version.name)
-            && !(version.name.text.hasPrefix("qinling-") && version.settings.contract == .qinling)
-    }
-
     /// A function of the catalog that came by another door, as this one shows it; nil when there is none.
     func adopted(_ name: String) -> FunctionResource? {
         guard let name = try? FunctionName(name), let entry = engine.catalog.functions[name],
-            Self.isShared(entry.latest)
+            !entry.latest.isHidden
         else { return nil }
         var function = FunctionResource(
             project: Caller.defaultProject, name: name.text, catalog: name.text, live: configuration(entry.current))

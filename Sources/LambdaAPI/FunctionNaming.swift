@@ -2,6 +2,7 @@
 // ARNs that are shown.
 
 internal import Model
+internal import Store
 
 /// In whose name, and where, a request is made.
 struct Caller: Hashable, Sendable {

@@ -135,18 +135,9 @@ struct FunctionResource: Row, Hashable {
     var key: String { Self.key(project, name) }
     static func key(_ project: String, _ name: String) -> String { "\(project)/\(name)" }
 
-    /// Of the names in the catalog that are nobody's but this API's.
-    static let catalogPrefix = "lambda-"
-
     /// A name that stands for a project's function where it can't have its own.
     static func hiddenName(_ project: String, _ name: String) -> String {
-        catalogPrefix + Hashing.sha256Text(key(project, name).utf8).prefix(32)
-    }
-
-    /// Whether a name has the form of ``hiddenName(_:_:)``.
-    static func isHidden(_ name: FunctionName) -> Bool {
-        let rest = name.text.dropFirst(catalogPrefix.count)
-        return name.text.hasPrefix(catalogPrefix) && rest.utf8.count == 32 && rest.allSatisfy(\.isHexDigit)
+        HiddenName.lambda.rawValue + Hashing.sha256Text(key(project, name).utf8).prefix(32)
     }
 
     var catalogName: FunctionName? { try? FunctionName(catalog) }

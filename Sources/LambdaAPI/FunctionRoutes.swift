@@ -44,7 +44,7 @@ extension LambdaDoor {
         guard sharesNames else { return names.sorted() }
         let known = Set(registry.functions.values.map(\.catalog))
         names += engine.catalog.functions.values.lazy.filter {
-            Self.isShared($0.latest) && !known.contains($0.latest.name.text)
+            !$0.latest.isHidden && !known.contains($0.latest.name.text)
         }.map(\.latest.name.text)
         return names.sorted()
     }

@@ -2,6 +2,7 @@
 
 internal import ControlAPI
 internal import Model
+internal import Store
 
 extension FunctionResource {
     /// Where a function stands, as an answer tells it.

@@ -4,6 +4,7 @@ internal import ControlAPI
 internal import Dispatcher
 internal import EventLoop
 internal import HTTP
+internal import LambdaPayload
 internal import Model
 internal import Store
 internal import WorkerPool
@@ -232,7 +233,7 @@ extension LambdaDoor {
 
     /// Accepts an execution that nobody waits for; `then` when it is in the store.
     func promise(_ request: Request, _ target: Target, then: @escaping () -> Void) throws(Fault) {
-        guard request.raw.isEmpty || JSON.parse(request.raw) != nil else { throw Self.unreadable }
+        guard request.raw.isEmpty || JSONText.isValid(request.raw) else { throw Self.unreadable }
         let fields = try Self.fields(request, target)
         let execution = promised(
             id: request.id, target, fields: fields, body: request.raw.isEmpty ? Array("{}".utf8) : request.raw)

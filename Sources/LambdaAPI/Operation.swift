@@ -22,6 +22,9 @@ struct Operation {
         self.serve = serve
     }
 
+    /// Whether the body is a payload, which is handed on as it came, and no object of JSON.
+    var takesPayload: Bool { name.hasPrefix("Invoke") }
+
     /// The words at the braces, when `segments` fit.
     func match(_ segments: [String]) -> [String]? {
         guard segments.count == path.count else { return nil }
@@ -42,13 +45,15 @@ struct Request {
     let query: [(name: String, value: String)]
     /// The body without chunks.
     let raw: [UInt8]
+    /// The body, where it was read on another thread.
+    var json: JSON?
 
     func query(_ name: String) -> String? { query.first { $0.name == name }?.value }
 
     /// The body as an object of JSON; an empty one is one without members.
     func body() throws(Fault) -> Body {
         if raw.isEmpty { return Body(json: .object([JSON.Member]())) }
-        guard let json = JSON.parse(raw), case .object = json else {
+        guard let json = json ?? JSON.parse(raw), case .object = json else {
             throw .serialization("Could not parse request body into json")
         }
         return Body(json: json)

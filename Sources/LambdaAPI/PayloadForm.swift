@@ -3,6 +3,7 @@
 
 internal import HTTP
 internal import Model
+internal import Store
 
 /// What `X-Amz-Content-Sha256` says about the body.
 enum PayloadForm: Hashable {

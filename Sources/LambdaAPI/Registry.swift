@@ -2,7 +2,6 @@
 // change is applied here at once, so that what comes next in the same turn sees it, and taken back when the store
 // refuses it. Whoever asked for it is answered when it is on the disk.
 
-internal import Foundation
 internal import Model
 internal import Store
 
@@ -18,8 +17,7 @@ extension Row {
     var row: ResourceRow {
         get throws(Fault) {
             do {
-                return ResourceRow(
-                    kind: Self.kind, id: key, project: project, body: [UInt8](try JSONEncoder().encode(self)))
+                return try ResourceRow(kind: Self.kind, id: key, project: project, encoding: self)
             } catch {
                 throw .internalFault("\(Self.kind) \(key) could not be written: \(error)")
             }
@@ -68,12 +66,8 @@ final class Registry {
     }
 
     private func load<Kind: Row>(_ row: ResourceRow, _ kind: Kind.Type) throws(StoreError) {
-        do {
-            let value = try JSONDecoder().decode(kind, from: Foundation.Data(row.body))
-            place(value.key, value)
-        } catch {
-            throw .damaged("\(row.kind) \(row.id) can't be read: \(error)")
-        }
+        let value = try row.decoded(as: kind)
+        place(value.key, value)
     }
 
     private func place<Kind: Row>(_ key: String, _ value: Kind?) {

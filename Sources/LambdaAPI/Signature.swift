@@ -4,6 +4,7 @@
 
 internal import HTTP
 internal import Model
+internal import Store
 
 /// For what a signature holds: `DATE/REGION/SERVICE/aws4_request`.
 struct CredentialScope: Hashable, Sendable {
@@ -336,7 +337,7 @@ final class SigningKeys {
         let bytes = Hashing.hmac(
             Hashing.hmac(Hashing.hmac(day, scope.region.utf8), scope.service.utf8), "aws4_request".utf8)
         if derived.count >= Self.cachedMax { derived = [:] }
-        let found = (bytes, Digester.Key(bytes))
+        let found = (bytes, Digester.Key(bytes, digester))
         derived[name] = found
         return found
     }

@@ -2,7 +2,9 @@
 // that a failure at its end is still told; a streamed one is handed on as it comes.
 
 internal import Dispatcher
+internal import Gateway
 internal import HTTP
+internal import LambdaPayload
 internal import Model
 internal import WorkerPool
 
@@ -10,7 +12,6 @@ internal import WorkerPool
 final class URLConversation: AnswerReceiver {
     /// Of what may stand before a streamed answer with a status of its own: 64 KiB, as much as headers may have.
     static let preludeBytesMax = 64 << 10
-    static let preludeType = "application/vnd.awslambda.http-integration-response"
 
     private let exchange: Exchange
     private let id: ExecutionID
@@ -52,7 +53,7 @@ final class URLConversation: AnswerReceiver {
         if let body {
             if !body.isEmpty { call.append(body.span, isLast: true) }
         } else if length != 0 {
-            feedBody(to: call)
+            exchange.feedBody(to: call)
         }
         exchange.onAbort = { [self] in
             call.abandon()
@@ -73,22 +74,12 @@ final class URLConversation: AnswerReceiver {
         onEnd = nil
     }
 
-    private func feedBody(to call: Call) {
-        exchange.onBody = { [exchange] bytes in
-            call.append(bytes, isLast: false)
-            if !call.wantsBody { exchange.pauseBody() }
-        }
-        exchange.onBodyEnd = { call.append(Span<UInt8>(), isLast: true) }
-        call.onBodyWanted = { [exchange] in exchange.resumeBody() }
-        exchange.acceptBody()
-    }
-
     // The answer.
 
     func head(_ head: AnswerHead) {
         self.head = head
         guard isStreamed else { return }
-        if Self.contentType(head) == Self.preludeType {
+        if Self.contentType(head) == StreamPrelude.contentType {
             prelude = []
         } else {
             begin(head.status, fields(of: head), length: head.bodyLength)
@@ -109,8 +100,9 @@ final class URLConversation: AnswerReceiver {
         if hasBegun {
             if !exchange.isOver { exchange.write(bytes) }
         } else if prelude != nil {
+            let known = prelude?.count ?? 0
             bytes.withUnsafeBufferPointer { prelude?.append(contentsOf: $0) }
-            readPrelude()
+            readPrelude(known: known)
         } else if body.count + bytes.count <= Configuration.payloadBytesMax {
             bytes.withUnsafeBufferPointer { body.append(contentsOf: $0) }
         } else {
@@ -143,18 +135,14 @@ final class URLConversation: AnswerReceiver {
 
     private func release() {
         call = nil
-        exchange.onAbort = nil
-        exchange.onDrain = nil
-        exchange.onBody = nil
-        exchange.onBodyEnd = nil
-        exchange.onBodyTooLarge = nil
+        exchange.untie()
         onEnd?()
         onEnd = nil
     }
 
     private func answerBuffered() {
         guard let head, !isTooLarge, prelude == nil else { return answerFailure() }
-        if Self.contentType(head) == Self.preludeType {
+        if Self.contentType(head) == StreamPrelude.contentType {
             let bytes = body
             guard let (status, fields, end) = Prelude.read(bytes) else { return answerFailure() }
             begin(status, fields, length: bytes.count - end)
@@ -176,9 +164,9 @@ final class URLConversation: AnswerReceiver {
         exchange.respond(status: 502, headers: headers, body: Array("Internal Server Error".utf8))
     }
 
-    private func readPrelude() {
+    private func readPrelude(known: Int) {
         guard let bytes = prelude else { return }
-        guard let (status, fields, end) = Prelude.read(bytes) else {
+        guard let (status, fields, end) = Prelude.read(bytes, known: known) else {
             guard bytes.count <= Self.preludeBytesMax else {
                 if !exchange.isOver { answerFailure() }
                 return

@@ -9,7 +9,7 @@ public enum Base64 {
         return values
     }()
 
-    public static func encode(_ bytes: some RandomAccessCollection<UInt8>) -> [UInt8] {
+    public static func encode(_ bytes: [UInt8]) -> [UInt8] {
         var text: [UInt8] = []
         text.reserveCapacity((bytes.count + 2) / 3 * 4)
         var index = bytes.startIndex
@@ -30,7 +30,7 @@ public enum Base64 {
     }
 
     /// - Returns: nil for what is not base64 to the last byte.
-    public static func decode(_ text: some RandomAccessCollection<UInt8>) -> [UInt8]? {
+    public static func decode(_ text: [UInt8]) -> [UInt8]? {
         guard text.count % 4 == 0 else { return nil }
         let padding = text.reversed().prefix(2).prefix { $0 == UInt8(ascii: "=") }.count
         var bytes: [UInt8] = []

@@ -37,12 +37,15 @@ public final class FunctionVersion: Hashable, Sendable {
     public let createdAt: WallTime
     /// Name and number.
     public let key: VersionKey
+    /// Whether only its project's own door leads to it; see ``HiddenName``. Worked out once: each request asks.
+    public let isHidden: Bool
 
     public init(
         number: VersionNumber, settings: FunctionSettings, package: PackageDigest, packageSize: ByteCount,
         createdAt: WallTime
     ) {
         key = VersionKey(name: settings.name, number: number)
+        isHidden = HiddenName.isName(of: settings)
         self.number = number
         self.settings = settings
         self.package = package

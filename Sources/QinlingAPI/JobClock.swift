@@ -99,6 +99,6 @@ final class JobClock {
     }
 
     private func trigger(of job: JobResource) -> Trigger {
-        (try? JobName(FunctionResource.catalogPrefix + job.id.filter { $0 != "-" })).map { .job($0) } ?? .async
+        (try? JobName(HiddenName.qinling.rawValue + job.id.filter { $0 != "-" })).map { .job($0) } ?? .async
     }
 }

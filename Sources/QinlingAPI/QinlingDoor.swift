@@ -58,7 +58,7 @@ public final class QinlingDoor {
     public func start() {
         let known = Set(registry.functions.values.compactMap(\.catalogName))
         for (name, entry) in engine.catalog.functions
-        where FunctionResource.isCatalogName(name) && entry.latest.settings.contract == .qinling
+        where HiddenName.qinling.matches(name) && entry.latest.settings.contract == .qinling
             && !known.contains(name)
         {
             store.deleteFunction(name) { _ in

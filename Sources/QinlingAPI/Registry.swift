@@ -3,7 +3,6 @@
 // back when the store refuses it. Whoever asked for it is answered when it is on the disk.
 
 internal import ControlAPI
-internal import Foundation
 internal import Model
 internal import Store
 
@@ -29,12 +28,8 @@ final class Registry {
 
     private func load(_ row: ResourceRow) throws(StoreError) {
         func take<Kind: Resource>(_ kind: Kind.Type) throws(StoreError) {
-            do {
-                let resource = try JSONDecoder().decode(kind, from: Foundation.Data(row.body))
-                self[keyPath: kind.table][resource.key] = resource
-            } catch {
-                throw .damaged("\(row.kind) \(row.id) can't be read: \(error)")
-            }
+            let resource = try row.decoded(as: kind)
+            self[keyPath: kind.table][resource.key] = resource
         }
         switch row.kind {
         case RuntimeResource.kind: try take(RuntimeResource.self)

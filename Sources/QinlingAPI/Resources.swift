@@ -2,7 +2,6 @@
 // shown: exactly the fields that Qinling's clients know, nulls included.
 
 internal import ControlAPI
-internal import Foundation
 internal import Model
 internal import Store
 
@@ -23,8 +22,7 @@ extension Resource {
     var row: ResourceRow {
         get throws(Fault) {
             do {
-                return ResourceRow(
-                    kind: Self.kind, id: key, project: project, body: [UInt8](try JSONEncoder().encode(self)))
+                return try ResourceRow(kind: Self.kind, id: key, project: project, encoding: self)
             } catch {
                 throw Fault(500, "The \(Self.kind) could not be written: \(error)")
             }
@@ -104,13 +102,7 @@ struct FunctionResource: Resource {
 
     /// What it is called in the catalog.
     var catalogName: FunctionName? {
-        try? FunctionName(Self.catalogPrefix + id.filter { $0 != "-" })
-    }
-    static let catalogPrefix = "qinling-"
-    /// Whether a name has the form of ``catalogName``: the prefix and 32 hexadecimal digits.
-    static func isCatalogName(_ name: FunctionName) -> Bool {
-        let rest = name.text.dropFirst(catalogPrefix.count)
-        return name.text.hasPrefix(catalogPrefix) && rest.utf8.count == 32 && rest.allSatisfy(\.isHexDigit)
+        try? FunctionName(HiddenName.qinling.rawValue + id.filter { $0 != "-" })
     }
 
     /// What its next build is made with.

@@ -96,28 +96,16 @@ struct Delivery {
         case .prelude:
             let before = collected.count
             bytes.withUnsafeBufferPointer { collected.append(contentsOf: $0) }
-            guard let end = endOfPrelude(from: max(0, before - Self.separator.count)) else {
+            guard let end = StreamPrelude.end(in: collected, known: before) else {
                 return collected.count <= Self.preludeMax
             }
             let prelude = Array(collected[..<end])
-            outgoing += collected[(end + Self.separator.count)...]
+            outgoing += collected[(end + StreamPrelude.separatorSize)...]
             collected = []
             mode = .streamed
             setHead { () throws(MarshalFault) in try HTTPAnswer.prelude(prelude) }
             return true
         }
-    }
-
-    private static let separator = [UInt8](repeating: 0, count: 8)
-
-    private func endOfPrelude(from start: Int) -> Int? {
-        guard collected.count >= Self.separator.count else { return nil }
-        var zeros = 0
-        for index in start..<collected.count {
-            zeros = collected[index] == 0 ? zeros + 1 : 0
-            if zeros == Self.separator.count { return index + 1 - zeros }
-        }
-        return nil
     }
 
     private mutating func setHead(_ answer: () throws(MarshalFault) -> HTTPAnswer) {

@@ -216,8 +216,7 @@ extension RuntimeConversation {
         switch said.responseMode?.lowercased() {
         case nil, "": return begin(.whole, call, id, said)
         case "streaming":
-            let type = "application/vnd.awslambda.http-integration-response"
-            let hasPrelude = said.contentType.map { $0.starts(with: type.utf8) } ?? false
+            let hasPrelude = said.contentType.map { $0.starts(with: StreamPrelude.contentType.utf8) } ?? false
             let isHTTP = handed[id].flatMap { deliveries[$0]?.isHTTP } ?? false
             return begin(hasPrelude && isHTTP ? .prelude : .streamed, call, id, said)
         default: return [.answer(call: call, .invalidMode)]

@@ -1,6 +1,7 @@
 // What projects own, as the Qinling API keeps it: rows of JSON that the store does not look into, the executions that
 // projects asked for with input and result, and how many there ever were of each version.
 
+internal import Foundation
 public import Model
 
 /// Something that a project owns.
@@ -18,6 +19,20 @@ public struct ResourceRow: Hashable, Sendable {
         self.id = id
         self.project = project
         self.body = body
+    }
+
+    /// A row of a value.
+    /// - Throws: what its encoder does.
+    public init(kind: String, id: String, project: String, encoding value: some Encodable) throws {
+        self.init(kind: kind, id: id, project: project, body: [UInt8](try JSONEncoder().encode(value)))
+    }
+
+    /// The value of a row.
+    /// - Throws: ``StoreError`` `damaged`.
+    public func decoded<Value: Decodable>(as type: Value.Type) throws(StoreError) -> Value {
+        do { return try JSONDecoder().decode(type, from: Data(body)) } catch {
+            throw .damaged("\(kind) \(id) can't be read: \(error)")
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-// The real clients of AWS, from PyPI, in a virtual environment beside the build that later runs use again.
+// The real clients of AWS, from PyPI.
 
 import Foundation
 import ServerSupport
@@ -8,24 +8,10 @@ import Testing
 /// boto3 and the `aws` command.
 enum LambdaClient {
     /// The versions that the API was held against. nil where they can't be had, for instance without a way to PyPI.
-    private static let programs = programs(
+    private static let programs = PyPI.programs(
         "aws-client", ["boto3==1.43.11", "botocore==1.43.127", "awscli==1.46.3"])
 
     static let isThere = Capability("boto3, or a way to install it from PyPI") { programs != nil }
-
-    private static func programs(_ name: String, _ packages: [String]) -> String? {
-        let folder = Product.root + "/.build/" + name
-        if FileManager.default.fileExists(atPath: folder + "/complete") { return folder + "/bin" }
-        for command in [
-            ["python3", "-m", "venv", "--clear", folder],
-            [folder + "/bin/pip", "install", "--quiet", "--disable-pip-version-check"] + packages,
-        ] {
-            let result = try? ChildProcess.run(
-                command[0], Array(command.dropFirst()), folder: Product.root, within: .seconds(300))
-            guard result?.succeeded == true else { return nil }
-        }
-        return FileManager.default.createFile(atPath: folder + "/complete", contents: nil) ? folder + "/bin" : nil
-    }
 
     /// The folder of `aws`.
     static var folder: String { get throws { try #require(programs) } }

@@ -7,7 +7,7 @@ import ServerSupport
 import TestSupport
 import Testing
 
-/// Packages from PyPI, each set in a folder beside the build that later runs use again.
+/// Packages from PyPI, in sets.
 enum LambdaPackages: String, CaseIterable {
     case client, api, tools, site
 
@@ -24,8 +24,7 @@ enum LambdaPackages: String, CaseIterable {
     private static let folders: [LambdaPackages: String] = {
         var folders: [LambdaPackages: String] = [:]
         for packages in allCases {
-            let folder = Product.root + "/.build/lambda-" + packages.rawValue
-            folders[packages] = packages.install(into: folder) ? folder : nil
+            folders[packages] = PyPI.files("lambda-" + packages.rawValue, packages.names)
         }
         return folders
     }()
@@ -34,23 +33,9 @@ enum LambdaPackages: String, CaseIterable {
         folders.count == allCases.count
     }
 
-    private func install(into folder: String) -> Bool {
-        if FileManager.default.fileExists(atPath: folder + "/complete") { return true }
-        let environment = Product.root + "/.build/lambda-pip"
-        let pip = [environment + "/bin/pip", "install", "--quiet", "--disable-pip-version-check", "--upgrade"]
-        for command in [
-            ["/usr/bin/python3", "-m", "venv", environment], pip + ["--target", folder + "/files"] + names,
-        ] {
-            let result = try? ChildProcess.run(
-                command[0], Array(command.dropFirst()), folder: Product.root, within: .seconds(300))
-            guard result?.succeeded == true else { return false }
-        }
-        return FileManager.default.createFile(atPath: folder + "/complete", contents: nil)
-    }
-
     /// Copies the packages into a folder.
     func copy(to folder: String) throws {
-        let from = try #require(Self.folders[self]) + "/files"
+        let from = try #require(Self.folders[self])
         for name in try FileManager.default.contentsOfDirectory(atPath: from) where name != "bin" {
             try? FileManager.default.copyItem(atPath: "\(from)/\(name)", toPath: "\(folder)/\(name)")
         }

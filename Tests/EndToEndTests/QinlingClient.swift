@@ -1,4 +1,4 @@
-// The real clients of Qinling, from PyPI, in a virtual environment beside the build that later runs use again.
+// The real clients of Qinling, from PyPI.
 
 import Foundation
 import ServerSupport
@@ -9,26 +9,12 @@ import Testing
 enum QinlingClient {
     /// The versions that the contract was taken from; setuptools for their `pkg_resources`. nil where they can't be
     /// had, for instance without a way to PyPI.
-    private static let programs = programs(
+    private static let programs = PyPI.programs(
         "qinling-client", ["python-qinlingclient==5.1.1", "python-openstackclient==10.5.0", "setuptools<81"])
-    private static let schemathesis = programs("schemathesis", ["schemathesis==4.32.5"])
+    private static let schemathesis = PyPI.programs("schemathesis", ["schemathesis==4.32.5"])
 
     static let isThere = Capability("python-qinlingclient, or a way to install it from PyPI") { programs != nil }
     static let hasSchemathesis = Capability("schemathesis, or a way to install it from PyPI") { schemathesis != nil }
-
-    private static func programs(_ name: String, _ packages: [String]) -> String? {
-        let folder = Product.root + "/.build/" + name
-        if FileManager.default.fileExists(atPath: folder + "/complete") { return folder + "/bin" }
-        for command in [
-            ["python3", "-m", "venv", "--clear", folder],
-            [folder + "/bin/pip", "install", "--quiet", "--disable-pip-version-check"] + packages,
-        ] {
-            let result = try? ChildProcess.run(
-                command[0], Array(command.dropFirst()), folder: Product.root, within: .seconds(300))
-            guard result?.succeeded == true else { return nil }
-        }
-        return FileManager.default.createFile(atPath: folder + "/complete", contents: nil) ? folder + "/bin" : nil
-    }
 
     /// Lets schemathesis try everything that the server's document allows, and some of what it does not.
     static func tryEverything(at url: String, folder: String) throws -> ProcessResult {

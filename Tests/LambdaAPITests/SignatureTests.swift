@@ -2,6 +2,7 @@
 
 import HTTP
 import Model
+import Store
 import Testing
 
 @testable import LambdaAPI

@@ -19,6 +19,15 @@ import Testing
         return Catalog(functions: [name: FunctionEntry(versions: versions, aliases: aliases)])
     }
 
+    @Test func `an alias with two versions keeps both`() throws {
+        let hello = try FunctionName("hello")
+        let versions = try #require(catalog().functions[hello]).versions
+        let live = try AliasName("live")
+        let split = try #require(Split(version: versions[0].number, share: 0.1))
+        let entry = FunctionEntry(versions: versions, aliases: [live: versions[1].number], splits: [live: split])
+        #expect(versions.map { entry.isAliased($0.number) } == [true, true, false])
+    }
+
     @Test(arguments: [("hello", 5), ("hello:1", 1), ("hello:5", 5), ("hello@live", 2)])
     func `a reference leads to one version`(reference: String, number: Int) throws {
         let version = try catalog().resolve(FunctionReference(reference))

@@ -45,7 +45,8 @@ private struct Allowance {
             foundation: true),
         "LambdaAPI": Allowance(
             rooms: [
-                "Model", "EventLoop", "HTTP", "Store", "WorkerPool", "Dispatcher", "Gateway", "ControlAPI", "CCrypto",
+                "Model", "EventLoop", "HTTP", "Store", "LambdaPayload", "WorkerPool", "Dispatcher", "Gateway",
+                "ControlAPI",
             ], foundation: true),
         "Client": Allowance(rooms: ["Model"], foundation: true),
         "Server": Allowance(

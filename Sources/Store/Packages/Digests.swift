@@ -17,10 +17,9 @@ public enum Digests {
             && EVP_DigestFinal_ex(context, &sum, nil) == 1
         // A libcrypto in FIPS mode has no MD5; no client's sum is then ever the right one.
         guard isWell else { return "" }
-        let digits = Array("0123456789abcdef".utf8)
-        return String(decoding: sum.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+        return Hashing.hexadecimal(sum)
     }
 
     /// 64 hexadecimal digits.
-    public static func sha256(_ bytes: [UInt8]) -> String { SHA256.digest([bytes]).hexadecimal }
+    public static func sha256(_ bytes: [UInt8]) -> String { Hashing.sha256Text(bytes) }
 }
